@@ -1,0 +1,60 @@
+# `make run` sets everything up and runs the main job; `make test` sets everything up and runs the tests.
+# It needs Python 3.11, 3.12 or 3.13 with pip, and make (3.81 or newer). Everything is installed into .venv; `make clean` removes it.
+# Options: make run PYTHON=python3.12 ARGS="..."
+
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP_INSTALL := $(PYTHON) -m pip --disable-pip-version-check --python $(PY) install -c constraints.txt
+CORE := $(VENV)/installed-core
+DEV := $(VENV)/installed-dev
+
+.PHONY: help run test test-all check clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make run       set up and run the main job (a few minutes); prints where the report is"
+	@echo "make test      set up and run the tests, without the slow ones"
+	@echo "make test-all  every test"
+	@echo "make check     ruff, pyright and the import contracts"
+	@echo "make clean     remove the environment and the caches"
+	@echo "Options: PYTHON=python3.12 (any of 3.11, 3.12, 3.13), ARGS='...' (handed to the program or to pytest)"
+
+run: $(CORE)
+	@$(VENV)/bin/monosemy run $(ARGS)
+
+test: $(DEV)
+	$(PY) -m pytest -q -m "not slow" $(ARGS)
+
+test-all: $(DEV)
+	$(PY) -m pytest -q $(ARGS)
+
+check: $(DEV)
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m pyright --pythonpath $(PY)
+	$(VENV)/bin/lint-imports
+
+# The environment. --without-pip, because some distributions ship a Python without ensurepip: the pip of $(PYTHON) installs into it.
+# Make looks through the link .venv/bin/python at the interpreter itself: when that is gone or was upgraded, the environment is made anew.
+$(PY):
+	@command -v $(PYTHON) >/dev/null 2>&1 || { echo "error: there is no '$(PYTHON)' here; install Python 3.11, 3.12 or 3.13, or name one: make PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v < (3, 14) else "error: Monosemy needs Python 3.11, 3.12 or 3.13, and $(PYTHON) is %d.%d; name another one: make PYTHON=/path/to/python3.12" % v)'
+	@$(PYTHON) -m pip --version >/dev/null 2>&1 || { echo "error: '$(PYTHON)' has no pip; install it (on Debian and Ubuntu: apt install python3-pip), or name another Python: make PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@echo "Making the environment $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv --clear --without-pip $(VENV)
+
+$(CORE): $(PY) pyproject.toml constraints.txt
+	@echo "Installing Monosemy into $(VENV) (PyTorch is large; the first time takes some minutes)"
+	@$(PIP_INSTALL) -q -e .
+	@touch $@
+
+$(DEV): $(CORE)
+	@echo "Installing the development tools into $(VENV)"
+	@$(PIP_INSTALL) -q -e '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
