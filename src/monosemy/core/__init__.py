@@ -1,0 +1,82 @@
+"""What every other layer stands on: configurations, artifacts, random streams, results, statistics, progress."""
+
+from monosemy.core.artifact import (
+    Artifact,
+    FileRecord,
+    artifact_fingerprint,
+    atomic_write_bytes,
+    atomic_write_text,
+    file_sha256,
+    full_disk_is_user_error,
+    open_artifact,
+    remove_leftovers,
+    write_artifact,
+)
+from monosemy.core.config import canonical_json, fingerprint, first_difference, from_json, to_json
+from monosemy.core.errors import DamagedArtifact, UserError, nearest
+from monosemy.core.progress import SILENT, Progress, TaskHandle, silent
+from monosemy.core.results import METHODS, STATUSES, Result, read_results, write_results
+from monosemy.core.rng import numpy_generator, torch_generator
+from monosemy.core.shapes import Activations, Directions, Latents, Logits, Tokens
+from monosemy.core.statistics import (
+    MIN_UNITS,
+    Interval,
+    Intervals,
+    bootstrap,
+    bootstrap_difference,
+    bootstrap_mean,
+    bootstrap_ratio,
+    bootstrap_ratios,
+    smallest_detectable_difference,
+    wilson,
+)
+from monosemy.core.threads import available_cores, set_threads
+
+__all__ = [
+    "METHODS",
+    "MIN_UNITS",
+    "SILENT",
+    "STATUSES",
+    "Activations",
+    "Artifact",
+    "DamagedArtifact",
+    "Directions",
+    "FileRecord",
+    "Interval",
+    "Intervals",
+    "Latents",
+    "Logits",
+    "Progress",
+    "Result",
+    "TaskHandle",
+    "Tokens",
+    "UserError",
+    "artifact_fingerprint",
+    "atomic_write_bytes",
+    "atomic_write_text",
+    "available_cores",
+    "bootstrap",
+    "bootstrap_difference",
+    "bootstrap_mean",
+    "bootstrap_ratio",
+    "bootstrap_ratios",
+    "canonical_json",
+    "file_sha256",
+    "fingerprint",
+    "first_difference",
+    "from_json",
+    "full_disk_is_user_error",
+    "nearest",
+    "numpy_generator",
+    "open_artifact",
+    "read_results",
+    "remove_leftovers",
+    "set_threads",
+    "silent",
+    "smallest_detectable_difference",
+    "to_json",
+    "torch_generator",
+    "wilson",
+    "write_artifact",
+    "write_results",
+]
