@@ -1,0 +1,44 @@
+"""Texts: where they come from, how they are split and tokenized, and what is exactly true of each token."""
+
+from monosemy.corpus.documents import SPLITS, Corpus, Document, Split, content_unit, split_of
+from monosemy.corpus.hf_dataset import HubDataset, TableFiles
+from monosemy.corpus.ioi import generate_ioi
+from monosemy.corpus.sources import open_corpus
+from monosemy.corpus.stdlib import END_OF_TEXT, FrozenDocument, StdlibCorpus
+from monosemy.corpus.text_files import JsonLines, TextFolder
+from monosemy.corpus.tokens import (
+    END_OF_TEXT_ID,
+    IGNORED_TARGET,
+    TokenBatch,
+    TokenizedDocument,
+    TrainingBatches,
+    join,
+    scored_windows,
+    token_bytes,
+)
+
+__all__ = [
+    "END_OF_TEXT",
+    "END_OF_TEXT_ID",
+    "IGNORED_TARGET",
+    "SPLITS",
+    "Corpus",
+    "Document",
+    "FrozenDocument",
+    "HubDataset",
+    "JsonLines",
+    "Split",
+    "StdlibCorpus",
+    "TableFiles",
+    "TextFolder",
+    "TokenBatch",
+    "TokenizedDocument",
+    "TrainingBatches",
+    "content_unit",
+    "generate_ioi",
+    "join",
+    "open_corpus",
+    "scored_windows",
+    "split_of",
+    "token_bytes",
+]
