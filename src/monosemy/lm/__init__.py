@@ -1,0 +1,35 @@
+"""Frozen causal language models: reading, editing and continuing their forward passes at named sites."""
+
+from monosemy.lm.families import FAMILIES, Family
+from monosemy.lm.initialization import initialize_
+from monosemy.lm.interventions import Edit, ablate, add, replace
+from monosemy.lm.loading import load
+from monosemy.lm.model import LanguageModel, Run
+from monosemy.lm.random_control import random_control
+from monosemy.lm.sites import CENTERABLE_LOCATIONS, LOCATIONS, RESIDUAL_LOCATIONS, Location, Site
+from monosemy.lm.train import Architecture, CurvePoint, LMTraining, TrainedLM, build, train
+
+__all__ = [
+    "CENTERABLE_LOCATIONS",
+    "FAMILIES",
+    "LOCATIONS",
+    "RESIDUAL_LOCATIONS",
+    "Architecture",
+    "CurvePoint",
+    "Edit",
+    "Family",
+    "LMTraining",
+    "LanguageModel",
+    "Location",
+    "Run",
+    "Site",
+    "TrainedLM",
+    "ablate",
+    "add",
+    "build",
+    "initialize_",
+    "load",
+    "random_control",
+    "replace",
+    "train",
+]

@@ -1,0 +1,180 @@
+"""Loading a language model from a local folder or from the Hugging Face hub, safetensors only."""
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import torch
+from huggingface_hub import hf_hub_download, snapshot_download
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    GatedRepoError,
+    HfHubHTTPError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+from safetensors import SafetensorError
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging as transformers_logging
+
+from monosemy.core import UserError
+from monosemy.lm.families import family_of
+from monosemy.lm.model import LanguageModel
+
+_HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?", re.ASCII)
+_WEIGHTS = "model*.safetensors"
+_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
+_TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json")
+_HUB_FILES = ["*.json", "*.txt", "tokenizer.model", _WEIGHTS]
+
+# What transformers and safetensors raise on damaged or contradictory files.
+_DAMAGED = (OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError, ImportError, SafetensorError)
+
+
+def load(
+    path_or_id: str | Path,
+    *,
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+    dtype: torch.dtype | None = None,
+    revision: str | None = None,
+) -> LanguageModel:
+    """The language model in a local folder, or of a hub id such as "EleutherAI/pythia-70m".
+
+    device: "auto" is CUDA where there is one, else the CPU. dtype: None is float32 on every device, whatever the files
+    hold, so that numbers agree between machines; give torch.bfloat16 for large models on a GPU. revision: a branch,
+    tag or commit of the hub id. Only safetensors are read, and no code that comes with a model is ever run.
+    Raises UserError, with what to do, when the model cannot be loaded.
+    """
+    target = _device(device)
+    name = str(path_or_id) if revision is None else f"{path_or_id}@{revision}"
+    local = Path(path_or_id).expanduser()
+    if local.is_dir():
+        if revision is not None:
+            raise UserError(f"{local} is a local folder, which has no revisions; leave revision out")
+        folder, name = local, local.resolve().name
+        _check_config(folder / "config.json", name)
+    else:
+        if local.is_file():
+            raise UserError(f"{local} is a file; give the folder that holds config.json and model.safetensors")
+        if not _HUB_ID.fullmatch(str(path_or_id)):
+            raise UserError(f"no folder {path_or_id}; give an existing folder or a hub id such as EleutherAI/pythia-70m")
+        folder = _download(str(path_or_id), revision, name)
+    _check_files(folder, name)
+    with _no_progress_bars():
+        model = _model(folder, name, dtype or torch.float32)
+        tokenizer = _tokenizer(folder, name)
+    if len(tokenizer) > model.config.vocab_size:
+        raise UserError(
+            f"the tokenizer of {name} has {len(tokenizer)} tokens, its model only {model.config.vocab_size};"
+            " they do not belong together"
+        )
+    return LanguageModel(model.to(target), tokenizer, name)
+
+
+def _device(device: str) -> torch.device:
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UserError("device cuda was asked for, but PyTorch sees no CUDA device here; use cpu or auto")
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(device)
+
+
+def _download(hub_id: str, revision: str | None, name: str) -> Path:
+    """The folder of the hub's files in its cache; the configuration comes first, so that no unusable weights do."""
+    try:
+        _check_config(Path(hf_hub_download(hub_id, "config.json", revision=revision)), name)
+        return Path(snapshot_download(hub_id, revision=revision, allow_patterns=_HUB_FILES, ignore_patterns=["*/*"]))
+    except LocalEntryNotFoundError as error:
+        raise UserError(
+            f"no folder {name} here, and the Hugging Face hub cannot be reached and {name} is not in its cache;"
+            " go online once, or give a local folder"
+        ) from error
+    except GatedRepoError as error:
+        raise UserError(f"{name} is gated: accept its terms on huggingface.co, then run `hf auth login`") from error
+    except RevisionNotFoundError as error:
+        raise UserError(f"{hub_id} has no revision {revision!r} on the Hugging Face hub") from error
+    except RepositoryNotFoundError as error:
+        raise UserError(
+            f"no folder {name} here and no such model on the Hugging Face hub; check the spelling, or for a private"
+            " model run `hf auth login`"
+        ) from error
+    except EntryNotFoundError as error:
+        raise UserError(f"{name} has no config.json on the Hugging Face hub; it is not a transformers model") from error
+    except (HfHubHTTPError, OSError) as error:
+        raise UserError(f"downloading {name} failed: {_brief(error)}") from error
+
+
+def _check_config(path: Path, name: str) -> None:
+    """Raise UserError unless the file is a configuration of a supported family."""
+    if not path.is_file():
+        raise UserError(f"{name} has no config.json; give a folder written by save_pretrained")
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"config.json of {name} is not JSON: {_brief(error)}; write the folder again") from error
+    if not isinstance(config, dict) or not isinstance(config.get("model_type"), str):
+        raise UserError(f"config.json of {name} names no model_type; give a folder written by save_pretrained")
+    family_of(config["model_type"])
+
+
+def _check_files(folder: Path, name: str) -> None:
+    """Raise UserError when weights or tokenizer are missing, or the weights are pickled."""
+    if not any(folder.glob(_WEIGHTS)):
+        pickles = sorted(path.name for pattern in _PICKLES for path in folder.glob(pattern))
+        found = f"; {pickles[0]} is a pickle, which can run code and is never loaded" if pickles else ""
+        raise UserError(
+            f"{name} has no weights in safetensors ({_WEIGHTS}){found}; load it with transformers where you trust it"
+            " and save_pretrained it again"
+        )
+    if not any((folder / file).is_file() for file in _TOKENIZERS):
+        raise UserError(
+            f"{name} has no tokenizer ({', '.join(_TOKENIZERS)}); save the model's tokenizer into the same folder"
+        )
+
+
+def _tokenizer(folder: Path, name: str) -> PreTrainedTokenizerBase:
+    try:
+        return AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+    except Exception as error:  # the Rust tokenizers raise bare Exception on a damaged file
+        raise UserError(f"the tokenizer of {name} cannot be read: {_brief(error)}") from error
+
+
+def _model(folder: Path, name: str, dtype: torch.dtype) -> PreTrainedModel:
+    try:
+        model, info = AutoModelForCausalLM.from_pretrained(
+            str(folder),
+            dtype=dtype,
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+            output_loading_info=True,
+        )
+    except _DAMAGED as error:
+        raise UserError(f"the model {name} cannot be read: {_brief(error)}") from error
+    # transformers fills missing weights with random numbers and goes on; a measurement must not.
+    missing = sorted(info["missing_keys"])
+    if missing:
+        raise UserError(f"the weights of {name} lack {len(missing)} tensors, {missing[0]} first; get the files again")
+    return model
+
+
+def _brief(error: Exception) -> str:
+    """The error's text on one line, the end of a long one left out."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 200 else text[:197] + "..."
+
+
+@contextmanager
+def _no_progress_bars() -> Iterator[None]:
+    """Without transformers' bar for reading a file, which would run into the display of the whole run."""
+    was_enabled = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            transformers_logging.enable_progress_bar()
