@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from tests.architecture.source_tree import PACKAGE, module_name, python_files
 
 # At the top of the package stand packages, and beside them only what starts the program.

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
+
 from tests.architecture.source_tree import ROOT, SOURCE, module_name, python_files
 
 PROBE = Path(__file__).with_name("import_probe.py")

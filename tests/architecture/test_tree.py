@@ -7,12 +7,13 @@ import dataclasses
 import json
 import re
 import tomllib
+from itertools import chain
 from pathlib import Path
 
 import pytest
-from tests.architecture.source_tree import ROOT, project_files
 
 from monosemy.core import METHODS, STATUSES, Result
+from tests.architecture.source_tree import ROOT, project_files
 
 MAX_FILE_BYTES = 5_000_000
 
@@ -94,7 +95,7 @@ def test_every_dependency_is_pinned(texts: dict[str, str]) -> None:
     pinned = [pin.split("==")[0] for pin in pins]
     assert pinned == sorted(set(pinned))
     project = tomllib.loads(texts["pyproject.toml"])["project"]
-    requirements = sum(project["optional-dependencies"].values(), project["dependencies"])
+    requirements = [*project["dependencies"], *chain.from_iterable(project["optional-dependencies"].values())]
     needed = {re.split(r"[\[<>=!~ ]", name)[0].lower().replace("_", "-") for name in requirements} - {"monosemy"}
     assert {"torch", "pytest"} <= needed
     assert needed - set(pinned) == set()

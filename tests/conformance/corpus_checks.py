@@ -2,9 +2,8 @@
 
 import re
 
-from tests.conformance.corpus_cases import CorpusEvidence
-
 from monosemy.corpus import Document
+from tests.conformance.corpus_cases import CorpusEvidence
 
 
 def _documents(evidence: CorpusEvidence) -> list[Document]:

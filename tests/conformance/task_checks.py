@@ -1,8 +1,7 @@
 """What every task must do. Each function is a check: evidence in, faults out."""
 
-from tests.conformance.task_cases import N_PAIRS, TaskEvidence
-
 from monosemy.corpus.tasks import Pair
+from tests.conformance.task_cases import N_PAIRS, TaskEvidence
 
 
 def _all_pairs(evidence: TaskEvidence) -> list[Pair]:

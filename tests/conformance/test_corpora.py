@@ -9,16 +9,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+
+import monosemy.corpus
+from monosemy.corpus import Corpus, Document, Split, content_unit, split_of
 from tests.conformance import corpus_checks
 from tests.conformance.conformance import Check, checks_for, pairs
 from tests.conformance.corpus_cases import CASES, TEXTS, CorpusCase, CorpusEvidence, gather
 
-import monosemy.corpus
-from monosemy.corpus import Corpus, Document, Split, content_unit, split_of
-
 
 @pytest.fixture(scope="module")
-def evidence_of(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[CorpusCase], CorpusEvidence]]:
+def evidence_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[CorpusCase], CorpusEvidence]:
     """The evidence of a case, gathered once."""
     gathered: dict[str, CorpusEvidence] = {}
 

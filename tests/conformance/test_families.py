@@ -3,9 +3,8 @@
 Oracle: the table itself.
 """
 
-from tests.unit.lm.tiny_models import VARIANTS, tiny_model
-
 from monosemy.lm import FAMILIES
+from tests.unit.lm.tiny_models import VARIANTS, tiny_model
 
 
 def test_every_family_has_a_fixture() -> None:

@@ -123,15 +123,15 @@ def atomic_write_bytes(path: Path, data: bytes) -> None:
     Makes the folder when it is not there. Raises UserError when the disk is full.
     """
     temporary = _sibling(path, "tmp")
-    try:
-        with full_disk_is_user_error(path.parent):
-            _make_folder(path.parent)
+    with full_disk_is_user_error(path.parent):
+        _make_folder(path.parent)
+        try:
             temporary.write_bytes(data)
             _flush(temporary)
             temporary.replace(path)
             _flush(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def atomic_write_text(path: Path, text: str) -> None:
@@ -213,7 +213,8 @@ def _write_manifest(folder: Path, *, kind: str, config: object, parents: Mapping
         "parents": dict(parents),
         "files": files,
     }
-    atomic_write_text(folder / MANIFEST, json.dumps(manifest, indent=2, allow_nan=False) + "\n")
+    (folder / MANIFEST).write_bytes((json.dumps(manifest, indent=2, allow_nan=False) + "\n").encode())
+    _flush(folder / MANIFEST)
     for inner in [folder, *(inner for inner in folder.rglob("*") if inner.is_dir())]:
         _flush(inner)
 

@@ -1,10 +1,10 @@
 """One live display of what a run is doing, with the time left; plain lines where there is no terminal."""
 
+import io
 import sys
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, ProgressColumn, Task, TaskID, TextColumn
@@ -17,7 +17,9 @@ _REDRAW_SECONDS = 0.1
 class TaskHandle:
     """One task of the display: enter it, advance it, and it says how far it is and how long it will take."""
 
-    def __init__(self, progress: "Progress", name: str, total: float | None, unit: str, done: float) -> None:
+    def __init__(
+        self, progress: "Progress", name: str, total: int | float | None, unit: str, done: int | float
+    ) -> None:
         self.name, self.total, self.unit, self.done = name, total, unit, done
         self._progress = progress
         self._done_before = done
@@ -32,7 +34,7 @@ class TaskHandle:
         self._ended = self._progress.clock()
         self._progress.end(self, "done" if kind is None else "stopped")
 
-    def advance(self, n: float = 1) -> None:
+    def advance(self, n: int | float = 1) -> None:
         """Add n units to what is done."""
         self.done += n
         self._progress.update(self)
@@ -62,7 +64,7 @@ class Progress:
 
     def __init__(
         self,
-        stream: TextIO | None = None,
+        stream: io.TextIOWrapper | io.StringIO | None = None,
         *,
         quiet: bool = False,
         interval_seconds: float = 10.0,
@@ -71,7 +73,7 @@ class Progress:
         self.clock = clock
         self._stream = None if quiet else stream or sys.stderr
         self._interval_seconds = interval_seconds
-        self._bars = _bars(self._stream) if self._stream is not None and self._stream.isatty() else None
+        self._bars = _bars(Console(file=self._stream)) if self._stream is not None and self._stream.isatty() else None
         self._ids: dict[TaskHandle, TaskID] = {}  # of the live bars
         self._shown: dict[TaskHandle, float] = {}  # when each running task was last drawn or written
 
@@ -84,7 +86,7 @@ class Progress:
         if self._bars is not None:
             self._bars.stop()
 
-    def task(self, name: str, total: float | None, unit: str, done: float = 0.0) -> TaskHandle:
+    def task(self, name: str, total: int | float | None, unit: str, done: int | float = 0) -> TaskHandle:
         """Begin a task of `total` units (None: not known); `done` is what an earlier run did; no rate counts it."""
         handle = TaskHandle(self, name, total, unit, done)
         self._shown[handle] = self.clock()
@@ -137,19 +139,19 @@ class _StatusColumn(ProgressColumn):
         return Text(task.fields["handle"].status())
 
 
-def _bars(stream: TextIO) -> Bars:
+def _bars(console: Console) -> Bars:
     # What the program prints on the standard output must stay there, hence no redirection.
     return Bars(
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=20),
         _StatusColumn(),
-        console=Console(file=stream),
+        console=console,
         redirect_stdout=False,
         redirect_stderr=False,
     )
 
 
-def _quantity(number: float) -> str:
+def _quantity(number: int | float) -> str:
     """Three significant digits and a suffix: 950, 1.23k, 45.6M."""
     for size, suffix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if abs(number) >= 0.9995 * size:

@@ -15,6 +15,7 @@ from monosemy.corpus.tokens import (
     join,
     scored_windows,
     token_bytes,
+    tokenize,
 )
 
 __all__ = [
@@ -41,4 +42,5 @@ __all__ = [
     "scored_windows",
     "split_of",
     "token_bytes",
+    "tokenize",
 ]

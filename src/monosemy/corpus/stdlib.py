@@ -22,6 +22,7 @@ MANIFEST_FILE = "manifest.json"
 TOKENIZER_FILE = "tokenizer.json"
 TOKENS_FILE = "tokens.xz"
 LICENSE_FILE = "PSF-LICENSE.txt"
+_HASH_KEYS = {TOKENIZER_FILE: "tokenizer_sha256", TOKENS_FILE: "tokens_sha256"}
 
 # 16-bit symbols: with the position and literal bits set for pairs of bytes, the tokens are smaller than the text's xz.
 _XZ_FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "lc": 3, "lp": 1, "pb": 1}]
@@ -44,7 +45,8 @@ class StdlibCorpus(Corpus):
     """The source of Python 3.11's standard library, cleaned, de-duplicated and split by top-level package or module.
 
     430 files, 8.8 MB, 80/10/10 by bytes. The tokens are what is stored; the text is their exact decoding, and every
-    document's sha256 stands in the manifest. How it was made: `monosemy.corpus.freeze`. Licence: PSF License 2, shipped.
+    document's sha256 stands in the manifest. How it was made: `monosemy.corpus.freeze`. License: PSF License 2.
+    Reading raises UserError when a file of the corpus is missing or is not the one that was shipped.
     """
 
     @property
@@ -58,7 +60,7 @@ class StdlibCorpus(Corpus):
     @cached_property
     def tokenizer(self) -> Tokenizer:
         """Byte-level BPE of 2048 tokens, trained on the train split; id 0 is `<|endoftext|>`."""
-        return Tokenizer.from_str(_read(TOKENIZER_FILE).decode())
+        return Tokenizer.from_str(_checked(TOKENIZER_FILE, _read(TOKENIZER_FILE), self._manifest).decode())
 
     @cached_property
     def frozen_documents(self) -> tuple[FrozenDocument, ...]:
@@ -92,10 +94,12 @@ class StdlibCorpus(Corpus):
 
     @cached_property
     def _tokens(self) -> UInt16[np.ndarray, " n_tokens"]:
-        raw = lzma.decompress(_read(TOKENS_FILE))
-        if hashlib.sha256(raw).hexdigest() != self._manifest["tokens_sha256"]:
-            raise UserError(f"the embedded corpus ({TOKENS_FILE}) is damaged; install monosemy again")
-        return np.frombuffer(raw, dtype="<u2").astype(np.uint16)
+        packed = _read(TOKENS_FILE)
+        try:
+            raw = lzma.decompress(packed)
+        except lzma.LZMAError as error:
+            raise _damaged(TOKENS_FILE) from error
+        return np.frombuffer(_checked(TOKENS_FILE, raw, self._manifest), dtype="<u2").astype(np.uint16)
 
 
 def compress_tokens(tokens: UInt16[np.ndarray, " n_tokens"]) -> bytes:
@@ -104,4 +108,18 @@ def compress_tokens(tokens: UInt16[np.ndarray, " n_tokens"]) -> bytes:
 
 
 def _read(name: str) -> bytes:
-    return files("monosemy").joinpath("data", "stdlib", name).read_bytes()
+    try:
+        return files("monosemy").joinpath("data", "stdlib", name).read_bytes()
+    except FileNotFoundError as error:
+        raise UserError(f"the embedded corpus ({name}) is missing; install monosemy again") from error
+
+
+def _checked(name: str, content: bytes, manifest: dict) -> bytes:
+    """The content of a file, once its sha256 is found to be the manifest's; of the tokens, what they unpack to."""
+    if hashlib.sha256(content).hexdigest() != manifest[_HASH_KEYS[name]]:
+        raise _damaged(name)
+    return content
+
+
+def _damaged(name: str) -> UserError:
+    return UserError(f"the embedded corpus ({name}) is damaged; install monosemy again")

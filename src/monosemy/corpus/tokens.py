@@ -1,15 +1,16 @@
 """From token streams to the fixed-length sequences a language model reads: training batches and held-out windows."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Int, Int64
+from jaxtyping import Int64, Integer
 from tokenizers import Tokenizer
 from torch import Tensor
 
 from monosemy.core import UserError, numpy_generator
+from monosemy.corpus.documents import Document
 
 END_OF_TEXT_ID = 0
 IGNORED_TARGET = -100
@@ -25,7 +26,7 @@ class TokenizedDocument:
 
     id: str
     unit: str
-    tokens: Int[np.ndarray, " n_tokens"]
+    tokens: Integer[np.ndarray, " n_tokens"]
     n_bytes: int
 
 
@@ -48,9 +49,10 @@ class TrainingBatches:
     of this size does not learn to copy names (induction) in the time it is given.
 
     stream: `[n_tokens]` token ids of the training documents, separated by `<|endoftext|>`.
+    Raises UserError when the stream does not fill a batch, or the context cannot hold a segment and its repetition.
     """
 
-    stream: Int[np.ndarray, " n_tokens"]
+    stream: Integer[np.ndarray, " n_tokens"]
     context_length: int
     batch_sequences: int
     repeat_fraction: float
@@ -61,6 +63,11 @@ class TrainingBatches:
             raise UserError(
                 f"the training text has {len(self.stream)} tokens; one batch needs at least "
                 f"{(self.batch_sequences + 1) * self.context_length}; give more text or a smaller batch"
+            )
+        if self.repeat_fraction > 0 and self.context_length <= MAX_REPEAT_TOKENS:
+            raise UserError(
+                f"repeated segments have up to {MAX_REPEAT_TOKENS} tokens and the context has {self.context_length}: "
+                "such a row would have no target; take a longer context or set repeat_fraction to 0"
             )
 
     @property
@@ -102,14 +109,14 @@ def repeated_segment(
     return np.concatenate([[END_OF_TEXT_ID], repeated[:-1]]), targets
 
 
-def join(documents: Sequence[Int[np.ndarray, " n_tokens"]]) -> Int[np.ndarray, " n_tokens"]:
+def join(documents: Sequence[Integer[np.ndarray, " n_tokens"]]) -> Integer[np.ndarray, " n_tokens"]:
     """One stream of all documents, each preceded by `<|endoftext|>`."""
     separator = np.array([END_OF_TEXT_ID], dtype=np.uint16)
     return np.concatenate([part for document in documents for part in (separator, document)])
 
 
 def scored_windows(document: TokenizedDocument, context_length: int) -> TokenBatch:
-    """A held-out document as rows in the form of training, every token predicted exactly once; `[n_rows context_length]`.
+    """A held-out document as rows `[n_rows context_length]` in training's form, every token predicted exactly once.
 
     Row r predicts tokens r*C .. r*C + C - 1 from `<|endoftext|>` and the ones before them in the row: what stands in an
     earlier row is not seen. The last row is filled up with `<|endoftext|>` and ignored targets.
@@ -135,3 +142,13 @@ def token_bytes(tokenizer: Tokenizer) -> list[bytes]:
     special = tokenizer.get_added_tokens_decoder()
     tokens = (tokenizer.id_to_token(id_) for id_ in range(tokenizer.get_vocab_size()))
     return [b"" if id_ in special else bytes(byte_of[c] for c in token) for id_, token in enumerate(tokens)]
+
+
+def tokenize(documents: Iterable[Document], tokenizer: Tokenizer) -> Iterator[TokenizedDocument]:
+    """Tokenize documents as they come, without special tokens; one that has no token is left out."""
+    for document in documents:
+        ids = tokenizer.encode(document.text, add_special_tokens=False).ids
+        if ids:
+            tokens = np.array(ids, dtype=np.int32)
+            n_bytes = len(document.text.encode("utf-8", "surrogatepass"))
+            yield TokenizedDocument(id=document.id, unit=document.unit, tokens=tokens, n_bytes=n_bytes)

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float64
 from torch import Tensor
 
-from monosemy.core import Progress, numpy_generator, silent
+from monosemy.core import Progress, numpy_generator, silent, torch_generator
 from monosemy.corpus import END_OF_TEXT_ID, IGNORED_TARGET, TokenizedDocument, scored_windows
 from monosemy.lm import LanguageModel
 
@@ -17,7 +17,7 @@ BATCH_ROWS = 32
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TextLosses:
-    """Sums over a set of documents: `nats`, `n_tokens`, `n_bytes` a document, `nats_at`, `n_at` a position in the row."""
+    """Sums: `nats`, `n_tokens`, `n_bytes` of each document; `nats_at`, `n_at` of each position in a row."""
 
     nats: Float64[np.ndarray, " documents"]
     n_tokens: Float64[np.ndarray, " documents"]
@@ -98,3 +98,17 @@ def induction(lm: LanguageModel, context_length: int, *, n_sequences: int = 128,
         right_first=right_at[:segment],
         right_second=right_at[segment:],
     )
+
+
+def sample_text(lm: LanguageModel, prompt: str, *, n_tokens: int = 80, temperature: float = 0.7, seed: int = 0) -> str:
+    """The prompt and its continuation, each token drawn from softmax(logits / temperature) with a seeded stream.
+
+    For people to look at; no figure is computed from it.
+    """
+    generator = torch_generator(seed, f"sample/{prompt}")
+    ids = [END_OF_TEXT_ID, *lm.tokenizer.encode(prompt, add_special_tokens=False)]
+    for _ in range(n_tokens):
+        row = torch.tensor([ids[-lm.context_length :]], device=lm.device)
+        probabilities = (lm.logits(row, n_last=1)[0, -1].float().cpu() / temperature).softmax(dim=-1)
+        ids.append(int(torch.multinomial(probabilities, 1, generator=generator)))
+    return str(lm.tokenizer.decode(ids[1:]))

@@ -9,7 +9,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from monosemy.core import Interval, wilson
-from monosemy.corpus.tasks import Pair, Task, both_right, generate, logit_difference, stack_pairs
+from monosemy.corpus.tasks import PAIR_SPLITS, Pair, Task, both_right, generate, logit_difference, stack_pairs
 from monosemy.lm import LanguageModel
 
 BATCH_PAIRS = 64
@@ -20,7 +20,8 @@ class TaskScore:
     """One task on one half of its templates; arrays have one entry a pair.
 
     right: the model prefers the right answer in the clean *and* in the corrupt prompt.
-    logit_difference_clean, _corrupt: right answer minus wrong answer of the clean prompt; negative is right in the corrupt one.
+    logit_difference_clean, _corrupt: the clean prompt's right answer minus its wrong one, in nats, after each prompt;
+    positive is right in the clean prompt, negative in the corrupt one.
     kl: KL(clean || corrupt) of the next-token distributions, nats: the distance that patching has to cover.
     """
 
@@ -38,8 +39,10 @@ class TaskScore:
 
 
 def score_task(lm: LanguageModel, tokenizer: Tokenizer, task: Task, *, n_pairs: int = 400, seed: int = 0) -> TaskScore:
-    """Run the model on seeded pairs of the held-out templates."""
-    pairs = tuple(generate(task, tokenizer, n_pairs, seed=seed, split="held_out"))
+    """Run the model on seeded pairs, n_pairs // 2 of the selection templates, then as many of the held-out ones."""
+    pairs = tuple(
+        pair for split in PAIR_SPLITS for pair in generate(task, tokenizer, n_pairs // 2, seed=seed, split=split)
+    )
     parts = [_score(lm, pairs[start : start + BATCH_PAIRS]) for start in range(0, len(pairs), BATCH_PAIRS)]
     right, clean, corrupt, kl = (torch.cat(column).numpy() for column in zip(*parts, strict=True))
     return TaskScore(

@@ -6,17 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float64, Int, Int64
+from jaxtyping import Float64, Int64, Integer
 
-Stream = Int[np.ndarray, " n_tokens"]
+Stream = Integer[np.ndarray, " n_tokens"]
 
-# The dictionary must hold the whole training text, otherwise "given the training text" would mean its end only.
-_XZ_FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": 1 << 28}]
+_MIN_XZ_DICTIONARY_BYTES = 1 << 12
 
 
 @dataclass(frozen=True, slots=True)
 class _Contexts:
-    """Counts of one order: n-grams and their contexts as sorted codes; followers = distinct next tokens of a context."""
+    """Counts of one order: n-grams and contexts as sorted codes; followers = how many distinct tokens follow a context."""
 
     grams: Int64[np.ndarray, " grams"]
     gram_counts: Int64[np.ndarray, " grams"]
@@ -31,7 +30,8 @@ class NgramModel:
 
     P_n(w | h) = (c(h w) + T(h) P_{n-1}(w | h')) / (c(h) + T(h)),   P_0(w) = 1 / V
     with c the training counts, T(h) the number of distinct tokens seen after h, h' the context without its first token.
-    Source: Witten and Bell 1991, method C, in the interpolated form of Chen and Goodman 1998, section 2.6.
+    A document is preceded by symbols outside the vocabulary, so its first tokens have contexts of their own.
+    Source: Witten and Bell 1991, method C, in the interpolated form of Chen and Goodman 1998.
     """
 
     vocabulary_size: int
@@ -39,9 +39,14 @@ class NgramModel:
 
     @classmethod
     def fit(cls, documents: Sequence[Stream], order: int, vocabulary_size: int) -> "NgramModel":
-        """Count the n-grams up to `order` (1 unigram, 2 bigram, 3 trigram) of documents that share no context."""
-        if not 1 <= order <= 5:
-            raise ValueError(f"order must be 1 to 5 (codes of n-grams are 64-bit), got {order}")
+        """Count the n-grams up to `order` (1 unigram, 2 bigram, 3 trigram) of documents that share no context.
+
+        Raises ValueError when there is no token, or the n-grams of this order have no 64-bit codes.
+        """
+        if order < 1 or (vocabulary_size + 1) ** order >= 2**63:
+            raise ValueError(f"order {order} of {vocabulary_size} tokens: it must be at least 1 and have 64-bit codes")
+        if not any(len(document) for document in documents):
+            raise ValueError("no token to count")
         parts = []
         for n in range(1, order + 1):
             codes = np.concatenate([_codes(document, n, vocabulary_size) for document in documents])
@@ -87,9 +92,15 @@ def gzip_bits_per_byte(text: bytes) -> float:
 
 
 def xz_bits_per_byte(text: bytes, *, given: bytes = b"") -> float:
-    """8 (|xz -9e (given + text)| - |xz -9e (given)|) / |text|: what the text costs once `given` is known."""
-    return 8 * (_xz_bytes(given + text) - (_xz_bytes(given) if given else 0)) / len(text)
+    """8 (|xz -9e (given + text)| - |xz -9e (given)|) / |text|: what the text costs once `given` is known.
+
+    The dictionary holds both texts whole: with xz's own, "given" would mean the end of a long text only.
+    """
+    dictionary_bytes = max(_MIN_XZ_DICTIONARY_BYTES, len(given) + len(text))
+    known = _xz_bytes(given, dictionary_bytes) if given else 0
+    return 8 * (_xz_bytes(given + text, dictionary_bytes) - known) / len(text)
 
 
-def _xz_bytes(text: bytes) -> int:
-    return len(lzma.compress(text, filters=_XZ_FILTERS))
+def _xz_bytes(text: bytes, dictionary_bytes: int) -> int:
+    filters = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": dictionary_bytes}]
+    return len(lzma.compress(text, filters=filters))

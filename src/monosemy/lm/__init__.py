@@ -1,5 +1,13 @@
 """Frozen causal language models: reading, editing and continuing their forward passes at named sites."""
 
+from monosemy.lm.embedded import (
+    Precision,
+    embedded_provenance,
+    load_embedded,
+    read_packed,
+    wrap,
+    write_packed,
+)
 from monosemy.lm.families import FAMILIES, Family
 from monosemy.lm.initialization import initialize_
 from monosemy.lm.interventions import Edit, ablate, add, replace
@@ -21,15 +29,21 @@ __all__ = [
     "LMTraining",
     "LanguageModel",
     "Location",
+    "Precision",
     "Run",
     "Site",
     "TrainedLM",
     "ablate",
     "add",
     "build",
+    "embedded_provenance",
     "initialize_",
     "load",
+    "load_embedded",
     "random_control",
+    "read_packed",
     "replace",
     "train",
+    "wrap",
+    "write_packed",
 ]

@@ -19,8 +19,8 @@ from monosemy.lm.sites import Site
 Write = Callable[[Tensor], Tensor]
 
 
-class StopForward(Exception):  # noqa: N818 - it ends the forward pass, nothing is wrong
-    """Raised by a hook when everything that was asked for has been computed."""
+class StopForward(Exception):
+    """Raised by a hook to end the forward pass when everything that was asked for has been computed; no error."""
 
 
 class Recorder:

@@ -17,8 +17,8 @@ def initialize_(model: nn.Module, seed: int, *, n_layers: int, std: float = 0.02
 
     matrices and embeddings ~ N(0, std^2); projections into the residual stream ~ N(0, std^2 / (2 n_layers));
     biases 0; norm weights 1.   Source: Radford et al. 2019 (GPT-2), section 2.3.
-    Independent of transformers' initializers and of the global random state: the same seed gives the same bytes on
-    every release, and one parameter more or less changes no other.
+    Independent of transformers' initializers and of the global random state: the same seed gives the same bytes under
+    every release of transformers, and one parameter more or less changes no other.
     """
     residual_std = std / math.sqrt(2 * n_layers)
     for name, parameter in model.named_parameters():
@@ -28,6 +28,6 @@ def initialize_(model: nn.Module, seed: int, *, n_layers: int, std: float = 0.02
             parameter.fill_(1.0)
         else:
             writes_residual = name.removesuffix(".weight").endswith(RESIDUAL_OUTPUTS)
+            own_std = residual_std if writes_residual else std
             values = torch.empty(parameter.shape, dtype=torch.float32)
-            values.normal_(0.0, residual_std if writes_residual else std, generator=torch_generator(seed, f"init/{name}"))
-            parameter.copy_(values)
+            parameter.copy_(values.normal_(0.0, own_std, generator=torch_generator(seed, f"init/{name}")))

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from huggingface_hub import hf_hub_download, snapshot_download
@@ -17,7 +17,6 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
-from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
@@ -30,9 +29,6 @@ _WEIGHTS = "model*.safetensors"
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json")
 _HUB_FILES = ["*.json", "*.txt", "tokenizer.model", _WEIGHTS]
-
-# What transformers and safetensors raise on damaged or contradictory files.
-_DAMAGED = (OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError, ImportError, SafetensorError)
 
 
 def load(
@@ -61,18 +57,20 @@ def load(
         if local.is_file():
             raise UserError(f"{local} is a file; give the folder that holds config.json and model.safetensors")
         if not _HUB_ID.fullmatch(str(path_or_id)):
-            raise UserError(f"no folder {path_or_id}; give an existing folder or a hub id such as EleutherAI/pythia-70m")
+            raise UserError(
+                f"no folder {path_or_id}; give an existing folder or a hub id such as EleutherAI/pythia-70m"
+            )
         folder = _download(str(path_or_id), revision, name)
     _check_files(folder, name)
-    with _no_progress_bars():
-        model = _model(folder, name, dtype or torch.float32)
+    with _quiet():
+        model = _model(folder, name, dtype or torch.float32, target)
         tokenizer = _tokenizer(folder, name)
     if len(tokenizer) > model.config.vocab_size:
         raise UserError(
             f"the tokenizer of {name} has {len(tokenizer)} tokens, its model only {model.config.vocab_size};"
             " they do not belong together"
         )
-    return LanguageModel(model.to(target), tokenizer, name)
+    return LanguageModel(model, tokenizer, name)
 
 
 def _device(device: str) -> torch.device:
@@ -139,42 +137,49 @@ def _check_files(folder: Path, name: str) -> None:
 def _tokenizer(folder: Path, name: str) -> PreTrainedTokenizerBase:
     try:
         return AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
-    except Exception as error:  # the Rust tokenizers raise bare Exception on a damaged file
-        raise UserError(f"the tokenizer of {name} cannot be read: {_brief(error)}") from error
+    except Exception as error:  # damaged files raise many kinds here, the Rust tokenizers bare Exception
+        raise UserError(f"the tokenizer of {name} cannot be read: {_brief(error)}; get the files again") from error
 
 
-def _model(folder: Path, name: str, dtype: torch.dtype) -> PreTrainedModel:
+def _model(folder: Path, name: str, dtype: torch.dtype, device: torch.device) -> PreTrainedModel:
     try:
-        model, info = AutoModelForCausalLM.from_pretrained(
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
             str(folder),
             dtype=dtype,
             use_safetensors=True,
             trust_remote_code=False,
             local_files_only=True,
+            ignore_mismatched_sizes=True,  # they are told below, in one line
             output_loading_info=True,
         )
-    except _DAMAGED as error:
-        raise UserError(f"the model {name} cannot be read: {_brief(error)}") from error
-    # transformers fills missing weights with random numbers and goes on; a measurement must not.
-    missing = sorted(info["missing_keys"])
-    if missing:
-        raise UserError(f"the weights of {name} lack {len(missing)} tensors, {missing[0]} first; get the files again")
-    return model
+    except Exception as error:  # damaged files raise many kinds here, some of them only Exception
+        raise UserError(f"the model {name} cannot be read: {_brief(error)}; get the files again") from error
+    model, info = loaded
+    # transformers fills what the files lack with random numbers and goes on; a measurement must not.
+    wrong = sorted({*info["missing_keys"], *(key for key, *_ in info["mismatched_keys"])})
+    if wrong:
+        raise UserError(
+            f"the weights of {name} do not fit its config.json: {len(wrong)} tensors are missing or of another shape"
+            f" ({wrong[0]}, ...); get the files again"
+        )
+    return model.to(device)
 
 
 def _brief(error: Exception) -> str:
-    """The error's text on one line, the end of a long one left out."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    """The error's kind and text on one line, the end of a long one left out."""
+    text = " ".join(f"{type(error).__name__}: {error}".split())
     return text if len(text) <= 200 else text[:197] + "..."
 
 
 @contextmanager
-def _no_progress_bars() -> Iterator[None]:
-    """Without transformers' bar for reading a file, which would run into the display of the whole run."""
-    was_enabled = transformers_logging.is_progress_bar_enabled()
+def _quiet() -> Iterator[None]:
+    """Without transformers' progress bar and report, which would run into the display of the whole run."""
+    was_enabled, verbosity = transformers_logging.is_progress_bar_enabled(), transformers_logging.get_verbosity()
     transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()
     try:
         yield
     finally:
+        transformers_logging.set_verbosity(verbosity)
         if was_enabled:
             transformers_logging.enable_progress_bar()

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import final
@@ -102,7 +102,9 @@ class LanguageModel:
     @property
     def unembedding(self) -> Float[Tensor, "vocab d_model"]:
         """The matrix that turns the normed last residual into logits."""
-        return self.model.get_output_embeddings().weight
+        unembedding = self.model.get_output_embeddings()
+        assert isinstance(unembedding, nn.Linear)
+        return unembedding.weight
 
     def sites(self, location: Location, *, centered: bool = False) -> tuple[Site, ...]:
         """The location in every layer. Raises UserError when the model does not have it."""
@@ -178,7 +180,7 @@ class LanguageModel:
     def capture_from(
         self, site: Site, x: Residual, sites: Sequence[Site], *, edits: Sequence[Edit] = (), grad: bool = False
     ) -> dict[Site, Activation]:
-        """Activations at `sites` of the pass continued from `x` at `site`, as `run_from`, ending at the last of them."""
+        """Activations at `sites` of the pass continued from `x` at `site` as by `run_from`; it ends at the last."""
         with self._continued(site, x, [*sites, *(edit.site for edit in edits)]) as (inputs, first):
             return self._forward(inputs, sites, [*first, *edits], grad=grad, n_last=None)[1]
 
@@ -205,11 +207,9 @@ class LanguageModel:
             return None, {}
         recorder = Recorder(sites, stop=n_last is None)
         logits = None
-        with mode(grad), installed(self._sites, edits, sites, recorder, grad=grad):
-            try:
-                logits = self.model(**inputs, use_cache=False, logits_to_keep=n_last or 0).logits
-            except StopForward:
-                pass
+        hooks = installed(self._sites, edits, sites, recorder, grad=grad)
+        with suppress(StopForward), mode(grad), hooks:
+            logits = self.model(**inputs, use_cache=False, logits_to_keep=n_last or 0).logits
         return logits, recorder.result()
 
     @contextmanager

@@ -1,13 +1,12 @@
 """Train a small GPT-NeoX language model from batches of tokens; the embedded model is made by exactly this."""
 
-import contextlib
 import io
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +14,7 @@ from jaxtyping import Int64
 from torch import Tensor
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM
 
-from monosemy.core import Progress, UserError, atomic_write_bytes, fingerprint, silent, torch_generator
+from monosemy.core import Progress, UserError, atomic_write_bytes, fingerprint, silent, to_json
 from monosemy.lm.initialization import initialize_
 
 
@@ -29,7 +28,6 @@ class Architecture:
     context_length: int = 256
     vocabulary_size: int = 2048
     tied_embeddings: bool = False
-    dropout: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,16 +38,23 @@ class LMTraining:
     n_steps: int = 10_000
     learning_rate: float = 3e-3
     warmup_steps: int = 100
-    decay_fraction: float = 0.5  # the last half of the steps falls linearly to zero
+    decay_fraction: float = 0.5  # the last half of the steps: the rate falls linearly to zero
     weight_decay: float = 0.1  # on matrices only
     clip_norm: float = 1.0
     evaluate_every_steps: int = 250
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        if min(self.n_steps, self.warmup_steps, self.evaluate_every_steps) < 1 or not 0 < self.decay_fraction <= 1:
+            raise ValueError(
+                "n_steps, warmup_steps and evaluate_every_steps must be at least 1 and decay_fraction in (0, 1], got "
+                f"{self.n_steps}, {self.warmup_steps}, {self.evaluate_every_steps} and {self.decay_fraction}"
+            )
+
 
 @dataclass(frozen=True, slots=True)
 class CurvePoint:
-    """Losses after `step` steps, nats a token: the mean over the training steps since the point before, and validation."""
+    """Losses after `step` steps, nats a token; train_loss is the mean over the steps since the point before."""
 
     step: int
     cpu_seconds: float
@@ -66,6 +71,7 @@ class TrainedLM:
     curve: tuple[CurvePoint, ...]
 
 
+@runtime_checkable
 class Batch(Protocol):
     """What the trainer needs of a batch: inputs and targets `[batch seq]`, -100 where no loss is wanted."""
 
@@ -81,16 +87,19 @@ def train(
     validation: Sequence[Batch],
     *,
     checkpoint: Path,
+    data: str = "",
     device: torch.device | str = "cpu",
     progress: Progress | None = None,
 ) -> TrainedLM:
     """Train from random weights, or go on from `checkpoint` where a run of the same configuration was interrupted.
 
-    batches: step -> training batch, a pure function, so that a resumed run sees what an uninterrupted one would have seen.
+    batches: step -> training batch, a pure function, so that a resumed run sees what an uninterrupted one would have.
+    validation: batches with equal numbers of targets; the validation loss is the mean of their losses.
     checkpoint: a file rewritten at every evaluation; it holds everything that the next step depends on.
-    Raises UserError when the checkpoint belongs to another configuration or the loss is no longer finite.
+    data: what tells these batches from others (a fingerprint of text and batching), kept in the checkpoint.
+    Raises UserError when the checkpoint belongs to another configuration or other data, or the loss is not finite.
     """
-    state = _State.start(training, device)
+    state = _State.start(training, data, device)
     if checkpoint.exists():
         state.load(checkpoint)
     with (progress or silent()).task("train the language model", training.n_steps, "steps") as task:
@@ -109,7 +118,7 @@ def train(
 
 
 def build(architecture: Architecture, seed: int) -> GPTNeoXForCausalLM:
-    """A freshly initialized model in float32 on the CPU."""
+    """A freshly initialized model in float32 on the CPU; the global random state is left as it was."""
     a = architecture
     config = GPTNeoXConfig(
         vocab_size=a.vocabulary_size,
@@ -120,13 +129,14 @@ def build(architecture: Architecture, seed: int) -> GPTNeoXForCausalLM:
         max_position_embeddings=a.context_length,
         rope_parameters={"rope_type": "default", "rope_theta": 10_000.0, "partial_rotary_factor": 0.25},
         tie_word_embeddings=a.tied_embeddings,
-        hidden_dropout=a.dropout,
+        hidden_dropout=0.0,
         attention_dropout=0.0,
         bos_token_id=0,
         eos_token_id=0,
         use_cache=False,
     )
-    model = GPTNeoXForCausalLM(config)
+    with torch.random.fork_rng(devices=[]):  # transformers draws initial values of its own, replaced below
+        model = GPTNeoXForCausalLM(config)
     initialize_(model, seed, n_layers=a.n_layers)
     return model
 
@@ -157,6 +167,7 @@ class _State:
     """All that the next step depends on, and what the run has to show so far."""
 
     training: LMTraining
+    data: str
     model: GPTNeoXForCausalLM
     optimizer: torch.optim.AdamW
     best_weights: dict[str, Tensor]
@@ -166,15 +177,15 @@ class _State:
     curve: list[CurvePoint] = field(default_factory=list)
 
     @classmethod
-    def start(cls, training: LMTraining, device: torch.device | str) -> "_State":
+    def start(cls, training: LMTraining, data: str, device: torch.device | str) -> "_State":
         model = build(training.architecture, training.seed).to(torch.device(device)).train()
         optimizer = make_optimizer(model, training)
-        return cls(training=training, model=model, optimizer=optimizer, best_weights=_copy(model))
+        return cls(training=training, data=data, model=model, optimizer=optimizer, best_weights=_copy(model))
 
     def save(self, path: Path) -> None:
         buffer = io.BytesIO()
         content = {
-            "training": fingerprint(self.training),
+            "of": self._fingerprint(),
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "best_weights": self.best_weights,
@@ -188,13 +199,18 @@ class _State:
 
     def load(self, path: Path) -> None:
         saved: dict[str, Any] = torch.load(path, map_location=self.model.device, weights_only=True)
-        if saved["training"] != fingerprint(self.training):
-            raise UserError(f"{path} was left by a training with other settings; give the same ones, or remove the file")
+        if saved.get("of") != self._fingerprint():
+            raise UserError(
+                f"{path} was left by a training with other settings or data; give the same ones, or remove the file"
+            )
         self.model.load_state_dict(saved["model"])
         self.optimizer.load_state_dict(saved["optimizer"])
         self.best_weights = saved["best_weights"]
         self.step, self.best_step, self.cpu_seconds = saved["step"], saved["best_step"], saved["cpu_seconds"]
         self.curve = [CurvePoint(**point) for point in saved["curve"]]
+
+    def _fingerprint(self) -> str:
+        return fingerprint({"training": to_json(self.training), "data": self.data})
 
 
 def _advance(state: _State, batches: Callable[[int], Batch], report: Callable[[], None]) -> float:
@@ -202,8 +218,7 @@ def _advance(state: _State, batches: Callable[[int], Batch], report: Callable[[]
     factor = learning_rate_factor(state.step, state.training)
     for group in state.optimizer.param_groups:
         group["lr"] = state.training.learning_rate * factor
-    with _dropout_stream(state.training.seed, state.step):
-        loss = token_loss(state.model, batches(state.step))
+    loss = token_loss(state.model, batches(state.step))
     state.optimizer.zero_grad()
     loss.backward()
     torch.nn.utils.clip_grad_norm_(state.model.parameters(), state.training.clip_norm)
@@ -219,19 +234,14 @@ def _evaluate(state: _State, train_loss: float, validation: Sequence[Batch]) -> 
     state.model.eval()
     loss = sum(token_loss(state.model, batch).item() for batch in validation) / len(validation)
     state.model.train()
-    if not math.isfinite(loss):
-        raise UserError(f"the loss is {loss} after {state.step} steps; choose a smaller learning rate than it had")
+    if not (math.isfinite(loss) and math.isfinite(train_loss)):
+        raise UserError(
+            f"after {state.step} steps the loss is {train_loss} in training and {loss} in validation, and has to be "
+            f"finite; choose a learning rate below {state.training.learning_rate}"
+        )
     if all(loss < point.validation_loss for point in state.curve):
         state.best_step, state.best_weights = state.step, _copy(state.model)
     state.curve.append(CurvePoint(state.step, state.cpu_seconds, train_loss, loss))
-
-
-@contextlib.contextmanager
-def _dropout_stream(seed: int, step: int) -> Iterator[None]:
-    """Dropout draws from torch's global state; give it this step's own stream and put the state back afterwards."""
-    with torch.random.fork_rng():
-        torch.manual_seed(torch_generator(seed, f"lm-dropout/{step}").initial_seed())
-        yield
 
 
 def _copy(model: torch.nn.Module) -> dict[str, Tensor]:

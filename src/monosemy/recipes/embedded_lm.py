@@ -9,9 +9,9 @@ import numpy as np
 import torch
 import transformers
 
-from monosemy.core import Progress, numpy_generator, to_json
+from monosemy.core import Progress, fingerprint, numpy_generator, to_json
 from monosemy.corpus import StdlibCorpus, TokenBatch, TrainingBatches, join, scored_windows
-from monosemy.lm import Architecture, LMTraining, TrainedLM, train
+from monosemy.lm import Architecture, LMTraining, Precision, TrainedLM, train, wrap, write_packed
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,7 +19,9 @@ class EmbeddedLM:
     """Everything that decides the embedded model's weights, next to the corpus and the number of threads."""
 
     training: LMTraining = field(
-        default_factory=lambda: LMTraining(architecture=Architecture(n_layers=4, d_model=128, n_heads=4), n_steps=15_000)
+        default_factory=lambda: LMTraining(
+            architecture=Architecture(n_layers=4, d_model=160, n_heads=5), n_steps=12_500
+        )
     )
     batch_sequences: int = 8
     repeat_fraction: float = 0.17  # rows that repeat a segment, so that the model learns to copy
@@ -40,7 +42,10 @@ def train_embedded_lm(
         seed=seed,
     )
     validation = list(validation_batches(corpus, context_length, recipe.validation_rows, recipe.batch_sequences))
-    return train(recipe.training, batches, validation, checkpoint=checkpoint, device=device, progress=progress)
+    data = fingerprint({"recipe": to_json(recipe), "corpus": corpus.fingerprint()})
+    return train(
+        recipe.training, batches, validation, checkpoint=checkpoint, data=data, device=device, progress=progress
+    )
 
 
 def validation_batches(
@@ -55,14 +60,27 @@ def validation_batches(
         yield TokenBatch(tokens=tokens[some], targets=targets[some])
 
 
-def provenance(recipe: EmbeddedLM, trained: TrainedLM, *, command: str, n_threads: int) -> dict[str, object]:
-    """What stands beside the weights: configuration, corpus, command, versions, machine's threads, loss curve."""
-    return {
+def write_embedded_lm(
+    folder: Path, recipe: EmbeddedLM, trained: TrainedLM, *, command: str, n_threads: int, precision: Precision
+) -> None:
+    """Write `model/` (a Hugging Face folder, float32) and `embedded/` (what the package ships, with its provenance)."""
+    corpus = StdlibCorpus()
+    provenance = {
         "command": command,
         "recipe": to_json(recipe),
-        "corpus": StdlibCorpus().fingerprint(),
+        "corpus": corpus.fingerprint(),
         "n_threads": n_threads,
-        "versions": {"python": platform.python_version(), "torch": torch.__version__, "transformers": transformers.__version__},
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+        },
+        "precision": precision,
         "best_step": trained.best_step,
         "curve": [asdict(point) for point in trained.curve],
     }
+    trained.model.cpu()
+    lm = wrap(trained.model, corpus.tokenizer, folder.name)
+    trained.model.save_pretrained(folder / "model")
+    lm.tokenizer.save_pretrained(folder / "model")
+    write_packed(trained.model, folder / "embedded", provenance, precision)

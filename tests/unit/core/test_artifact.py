@@ -1,4 +1,4 @@
-"""Oracles: hashlib for the hashes, the folder's listing before and after for atomicity, faults planted one at a time."""
+"""Oracles: hashlib for the hashes, the folder's listing before and after for atomicity, faults planted one by one."""
 
 import errno
 import hashlib
@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from safetensors import SafetensorError
+
 from monosemy.core import (
     Artifact,
     DamagedArtifact,
@@ -23,7 +25,6 @@ from monosemy.core import (
     remove_leftovers,
     write_artifact,
 )
-from safetensors import SafetensorError
 
 FULL_DEVICE = Path("/dev/full")
 
@@ -134,7 +135,7 @@ def test_a_full_disk_is_told_with_folder_and_free_space(
     make(tmp_path / "store", "old")
     before = listing(tmp_path)
 
-    def full(self: Path, data: object) -> int:
+    def full(self: Path, _data: object) -> int:
         raise OSError(code, "full", str(self))
 
     with monkeypatch.context() as patch:
@@ -346,7 +347,7 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyte
     assert file.read_bytes() == "second \u00e9\r\n".encode()
     for failure, told in ((OSError(errno.ENOSPC, "full"), UserError), (KeyboardInterrupt(), KeyboardInterrupt)):
 
-        def fail(self: Path, target: Path, failure: BaseException = failure) -> Path:
+        def fail(_self: Path, _target: Path, failure: BaseException = failure) -> Path:
             raise failure
 
         with monkeypatch.context() as patch, pytest.raises(told):

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from monosemy.core import UserError, canonical_json, fingerprint, first_difference, from_json, to_json
 
 
@@ -46,6 +47,8 @@ class Run:
     names: tuple[str, ...] = ()
 
 
+LAW = settings(max_examples=30, deadline=None)  # a busy machine is not a fault
+
 finite = st.floats(allow_nan=False, allow_infinity=False)
 members = st.one_of(st.builds(TopK, k=st.integers(), scale=finite), st.builds(AbsTopK, k=st.integers(), scale=finite))
 optimizers = st.builds(Optimizer, lr=finite.filter(lambda lr: lr > 0), betas=st.tuples(finite, finite))
@@ -69,11 +72,13 @@ RUN = Run(
 )
 
 
+@LAW
 @given(runs)
 def test_json_text_and_back_is_the_same_configuration(run: Run) -> None:
     assert from_json(Run, json.loads(json.dumps(to_json(run)))) == run
 
 
+@LAW
 @given(runs, runs)
 def test_fingerprints_are_equal_exactly_where_configurations_are(a: Run, b: Run) -> None:
     assert (fingerprint(a) == fingerprint(b)) == (a == b)
@@ -162,7 +167,7 @@ def test_every_field_must_be_there_even_one_with_a_default(field: str) -> None:
 
 @pytest.mark.parametrize("data", [None, 3, [], "TopK"])
 def test_what_is_not_an_object_is_refused(data: object) -> None:
-    with pytest.raises(UserError, match="^expected TopK, got"):
+    with pytest.raises(UserError, match=r"^expected TopK, got"):
         from_json(TopK, data)
 
 
@@ -210,6 +215,7 @@ def test_the_first_difference_is_found(left: object, right: object, expected: ob
     assert first_difference(left, right) == expected
 
 
+@LAW
 @given(runs, runs)
 def test_there_is_a_difference_exactly_where_fingerprints_differ(a: Run, b: Run) -> None:
     assert (first_difference(to_json(a), to_json(b)) is None) == (fingerprint(a) == fingerprint(b))

@@ -3,6 +3,7 @@
 import pickle
 
 import pytest
+
 from monosemy.core import DamagedArtifact, UserError, nearest
 
 

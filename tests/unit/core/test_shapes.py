@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from monosemy.core import Activations, Directions, Latents, Logits, Tokens
 
 

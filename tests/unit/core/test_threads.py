@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 import threadpoolctl
 import torch
+
 from monosemy.core import UserError, available_cores, set_threads
 
 
@@ -31,7 +32,7 @@ def test_numba_is_told_where_it_runs_already_and_never_more_than_it_can(monkeypa
     class Numba:
         """What of Numba is used, with a pool of two."""
 
-        class config:  # noqa: N801
+        class config:
             NUMBA_NUM_THREADS = 2
 
         told: list[int] = []  # noqa: RUF012

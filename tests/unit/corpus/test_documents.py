@@ -42,7 +42,13 @@ def test_texts_share_a_unit_only_when_they_are_equal(first: str, second: str) ->
 
 @pytest.mark.parametrize(
     ("raw", "clean"),
-    [("a\r\nb\rc\nd", "a\nb\nc\nd"), ("\ufeffa", "a"), ("\ud800x", "\ufffdx"), ("\ud83d\ude00", "\U0001f600"), ("", "")],
+    [
+        ("a\r\nb\rc\nd", "a\nb\nc\nd"),
+        ("\ufeffa", "a"),
+        ("\ud800x", "\ufffdx"),
+        ("\ud83d\ude00", "\U0001f600"),
+        ("", ""),
+    ],
 )
 def test_a_text_is_cleaned(raw: str, clean: str) -> None:
     assert clean_text(raw) == clean
@@ -77,7 +83,9 @@ def test_texts_of_white_space_are_left_out() -> None:
 
 
 def test_a_corpus_without_text_is_refused() -> None:
-    with pytest.raises(UserError, match=r"'notes' holds no text: all of it is empty; give a corpus with at least 400 texts"):
+    with pytest.raises(
+        UserError, match=r"'notes' holds no text: all of it is empty; give a corpus with at least 400 texts"
+    ):
         list(documents_in("train", [("a", " "), ("b", "")], "notes"))
 
 

@@ -167,10 +167,12 @@ def test_a_folder_that_is_none_is_refused(tmp_path: Path) -> None:
         TextFolder(tmp_path / "missing")
 
 
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="the superuser may read everything")
-def test_a_file_that_may_not_be_read_is_refused(folder: Path) -> None:
-    (folder / "000.txt").chmod(0)
-    assert "000.txt' cannot be read: Permission denied" in refusal(TextFolder(folder))
+def test_a_file_that_may_not_be_read_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read_bytes(_: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    assert "000.txt' cannot be read: Permission denied; mend it" in refusal(TextFolder(folder))
 
 
 def test_json_lines_give_every_line_once(lines: Path) -> None:

@@ -5,12 +5,29 @@ activations are made by recomputing the output of the module around them.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 from transformers import PreTrainedModel
 
 Fn = Callable[[Tensor], Tensor]
+
+TOLERANCE = 1e-9
+
+
+def close(a: Tensor, b: Tensor) -> bool:
+    return a.shape == b.shape and bool((a - b).abs().max() < TOLERANCE)
+
+
+def double_and_shift(x: Tensor) -> Tensor:
+    return 2.0 * x + 0.3
+
+
+def hook_count(model: nn.Module) -> int:
+    return sum(len(module._forward_hooks) + len(module._forward_pre_hooks) for module in model.modules())
+
 
 NAMES = {  # blocks, attention, its projection, MLP, its projection
     "gpt_neox": ("gpt_neox.layers", "attention", "dense", "mlp", "dense_4h_to_h"),
@@ -26,16 +43,32 @@ def parts(model: PreTrainedModel, layer: int) -> tuple[nn.Module, nn.Module, nn.
     return block, attention, attention.get_submodule(attn_proj), feed_forward, feed_forward.get_submodule(mlp_proj)
 
 
+def on_output(module: nn.Module, fn: Callable[[Any], Any]) -> RemovableHandle:
+    return module.register_forward_hook(lambda *call: fn(call[-1]))
+
+
+def on_input(module: nn.Module, fn: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
+    def hook(_: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
+        new = fn(args[0])
+        return None if new is None else (new, *args[1:])
+
+    return module.register_forward_pre_hook(hook)
+
+
 @torch.no_grad()
 def direct_activations(model: PreTrainedModel, tokens: Tensor, layer: int) -> dict[str, Tensor]:
     """Every location of a layer. The residual stream is read from `output_hidden_states` and from sums."""
     _, attention, attn_proj, mlp, mlp_proj = parts(model, layer)
     seen: dict[str, Tensor] = {}
+
+    def keep(name: str) -> Callable[[Tensor], None]:
+        return lambda x: seen.update({name: x.clone()})
+
     handles = [
-        attn_proj.register_forward_hook(lambda _, args, __: seen.update(attn_heads=args[0].clone())),
-        attention.register_forward_hook(lambda _, __, out: seen.update(attn_out=out[0].clone())),
-        mlp_proj.register_forward_hook(lambda _, args, __: seen.update(mlp_hidden=args[0].clone())),
-        mlp.register_forward_hook(lambda _, __, out: seen.update(mlp_out=out.clone())),
+        on_input(attn_proj, keep("attn_heads")),
+        on_output(attention, lambda out: keep("attn_out")(out[0])),
+        on_input(mlp_proj, keep("mlp_hidden")),
+        on_output(mlp, keep("mlp_out")),
     ]
     hidden_states = model(tokens, output_hidden_states=True, use_cache=False).hidden_states
     for handle in handles:
@@ -52,36 +85,30 @@ def direct_edit(model: PreTrainedModel, tokens: Tensor, layer: int, location: st
     block, attention, attn_proj, mlp, mlp_proj = parts(model, layer)
     seen: dict[str, Tensor] = {}
 
-    def outer(module: nn.Module, projection: nn.Module) -> list[torch.utils.hooks.RemovableHandle]:
-        def keep(_: nn.Module, args: tuple[Tensor, ...], __: Tensor) -> None:
-            seen.setdefault("inner", args[0])
+    def keep(name: str) -> Callable[[Tensor], None]:
+        return lambda x: seen.update({name: x})
 
-        def recompute(_: nn.Module, __: object, out: Tensor | tuple[Tensor, ...]) -> Tensor | tuple[Tensor, ...]:
-            new = projection(fn(seen["inner"]))
-            return (new, *out[1:]) if isinstance(out, tuple) else new
+    def recomputed(projection: nn.Module) -> Tensor:
+        return projection.forward(fn(seen["inner"]))  # forward, so that the hook on it does not see this call
 
-        return [projection.register_forward_hook(keep), module.register_forward_hook(recompute)]
-
-    if location == "attn_heads":
-        handles = outer(attention, attn_proj)
-    elif location == "mlp_hidden":
-        handles = outer(mlp, mlp_proj)
-    elif location == "attn_out":
-        handles = [attention.register_forward_hook(lambda _, __, out: (fn(out[0]), *out[1:]))]
-    elif location == "mlp_out":
-        handles = [mlp.register_forward_hook(lambda _, __, out: fn(out))]
-    elif location == "resid_post":
-        handles = [block.register_forward_hook(lambda _, __, out: fn(out))]
-    elif location == "resid_pre":
-        handles = [block.register_forward_pre_hook(lambda _, args: (fn(args[0]), *args[1:]))]
-    else:  # resid_mid = resid_pre + attn_out, so the edit of the sum is an edit of attn_out
-        handles = [
-            block.register_forward_pre_hook(lambda _, args: seen.update(pre=args[0])),
-            attention.register_forward_hook(
-                lambda _, __, out: (fn(seen["pre"] + out[0]) - seen["pre"], *out[1:])
-            ),
-        ]  # fmt: skip
+    handles: dict[str, Callable[[], list[RemovableHandle]]] = {
+        "resid_pre": lambda: [on_input(block, fn)],
+        "resid_post": lambda: [on_output(block, fn)],
+        "attn_out": lambda: [on_output(attention, lambda out: (fn(out[0]), *out[1:]))],
+        "mlp_out": lambda: [on_output(mlp, fn)],
+        "attn_heads": lambda: [
+            on_input(attn_proj, keep("inner")),
+            on_output(attention, lambda out: (recomputed(attn_proj), *out[1:])),
+        ],
+        "mlp_hidden": lambda: [on_input(mlp_proj, keep("inner")), on_output(mlp, lambda _: recomputed(mlp_proj))],
+        # resid_mid = resid_pre + attn_out, so an edit of the sum is an edit of attn_out.
+        "resid_mid": lambda: [
+            on_input(block, keep("pre")),
+            on_output(attention, lambda out: (fn(seen["pre"] + out[0]) - seen["pre"], *out[1:])),
+        ],
+    }
+    installed = handles[location]()
     logits = model(tokens, use_cache=False).logits
-    for handle in handles:
+    for handle in installed:
         handle.remove()
     return logits

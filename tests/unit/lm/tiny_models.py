@@ -15,7 +15,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from monosemy.lm import LanguageModel
+from monosemy.lm import LOCATIONS, LanguageModel, Site
 
 N_LAYERS, D_MODEL, D_MLP, D_HEADS_LLAMA, VOCAB, CONTEXT = 3, 24, 40, 32, 300, 16
 
@@ -24,7 +24,6 @@ VARIANTS = ("gpt_neox", "gpt_neox_sequential", "gpt2", "llama")
 
 def tiny_model(variant: str, *, n_layers: int = N_LAYERS, seed: int = 0) -> PreTrainedModel:
     """A float64 model whose every parameter is random, norms' weights and biases included."""
-    ids = {"bos_token_id": 0, "eos_token_id": 0}
     if variant in ("gpt_neox", "gpt_neox_sequential"):
         config = GPTNeoXConfig(
             vocab_size=VOCAB,
@@ -35,13 +34,21 @@ def tiny_model(variant: str, *, n_layers: int = N_LAYERS, seed: int = 0) -> PreT
             max_position_embeddings=CONTEXT,
             use_parallel_residual=variant == "gpt_neox",
             hidden_dropout=0.1,
-            **ids,
+            bos_token_id=0,
+            eos_token_id=0,
         )
         model: PreTrainedModel = GPTNeoXForCausalLM(config)
     elif variant == "gpt2":
         model = GPT2LMHeadModel(
             GPT2Config(
-                vocab_size=VOCAB, n_embd=D_MODEL, n_layer=n_layers, n_head=4, n_inner=D_MLP, n_positions=CONTEXT, **ids
+                vocab_size=VOCAB,
+                n_embd=D_MODEL,
+                n_layer=n_layers,
+                n_head=4,
+                n_inner=D_MLP,
+                n_positions=CONTEXT,
+                bos_token_id=0,
+                eos_token_id=0,
             )
         )
     else:
@@ -55,7 +62,8 @@ def tiny_model(variant: str, *, n_layers: int = N_LAYERS, seed: int = 0) -> PreT
                 head_dim=D_HEADS_LLAMA // 4,
                 intermediate_size=D_MLP,
                 max_position_embeddings=CONTEXT,
-                **ids,
+                bos_token_id=0,
+                eos_token_id=0,
             )
         )
     generator = torch.Generator().manual_seed(seed)
@@ -90,3 +98,17 @@ def saved_model(folder: Path, variant: str) -> Path:
 
 def tokens(n_batch: int = 3, n_seq: int = 7, seed: int = 0) -> torch.Tensor:
     return torch.randint(0, VOCAB, (n_batch, n_seq), generator=torch.Generator().manual_seed(seed))
+
+
+def all_sites(lm: LanguageModel) -> list[Site]:
+    parallel = lm.name == "gpt_neox"
+    return [Site(n, name) for n in range(N_LAYERS) for name in LOCATIONS if not (parallel and name == "resid_mid")]
+
+
+def residual_sites(lm: LanguageModel) -> list[Site]:
+    return [site for site in all_sites(lm) if site.location.startswith("resid")]
+
+
+def centered_sites(lm: LanguageModel) -> list[Site]:
+    names = ("resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out")
+    return [Site(site.layer, site.location, centered=True) for site in all_sites(lm) if site.location in names]

@@ -1,0 +1,141 @@
+"""The command line: `monosemy COMMAND [options]`; every option is a field of the command's frozen configuration."""
+
+import contextlib
+import io
+import re
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from monosemy import __version__
+from monosemy.core import Progress, UserError, nearest, set_threads, write_artifact
+from monosemy.lm import Precision
+from monosemy.recipes import (
+    RECIPES,
+    EmbeddedLM,
+    Harvest,
+    harvest,
+    run_stdlib,
+    train_embedded_lm,
+    write_embedded_lm,
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Command:
+    """What follows `monosemy`: a line of help, and the function that does it with the rest of the arguments."""
+
+    summary: str
+    run: Callable[[list[str]], None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainLM:
+    """Train the embedded language model anew; the same command, corpus and number of threads give the same weights."""
+
+    recipe: tyro.conf.OmitArgPrefixes[EmbeddedLM]
+    out: Path = Path("runs/embedded-lm")  # folder of the result; the checkpoint stands beside it until the end
+    threads: int = 1  # part of what decides the weights
+    device: str = "cpu"
+    precision: Precision = "int8"  # of the packed weights
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; the exit code: 0 done, 2 an error of the user's making, 130 interrupted."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        _dispatch(words)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        return 2
+    except KeyboardInterrupt:
+        again = shlex.join(["monosemy", *words])
+        print(f"interrupted; what was finished is kept, `{again}` goes on from there", file=sys.stderr)  # noqa: T201
+        return 130
+    return 0
+
+
+def _dispatch(words: list[str]) -> None:
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(_help())  # noqa: T201
+    elif words[0] == "--version":
+        print(f"monosemy {__version__}")  # noqa: T201
+    elif words[0] in COMMANDS:
+        COMMANDS[words[0]].run(words[1:])
+    else:
+        allowed = ", ".join(COMMANDS)
+        raise UserError(f"unknown command {words[0]!r}{nearest(words[0], COMMANDS)}; commands: {allowed}")
+
+
+def _help() -> str:
+    lines = [f"  {name:<10} {command.summary}" for name, command in COMMANDS.items()]
+    return "\n".join(
+        ["usage: monosemy COMMAND [options]     (monosemy COMMAND --help lists a command's options)", "", *lines]
+    )
+
+
+def _run(words: list[str]) -> None:
+    """`monosemy run [RECIPE] [options]`."""
+    name = words.pop(0) if words and not words[0].startswith("-") else "stdlib"
+    if name not in RECIPES:
+        raise UserError(f"unknown recipe {name!r}{nearest(name, RECIPES)}; recipes: {', '.join(RECIPES)}")
+    recipe = RECIPES[name]()
+    config = _parse(type(recipe), words, f"monosemy run {name}", default=recipe)
+    with Progress(sys.stderr) as progress:
+        summary = run_stdlib(config, command=["monosemy", "run", name, *words], progress=progress)
+    print("\n".join(summary))  # noqa: T201
+
+
+def _harvest(words: list[str]) -> None:
+    """`monosemy harvest --describe [options]`."""
+    config = _parse(Harvest, words, "monosemy harvest", default=Harvest())
+    with Progress(sys.stderr) as progress:
+        summary = harvest(config, command=["monosemy", "harvest", *words], progress=progress)
+    print("\n".join(summary))  # noqa: T201
+
+
+def _train_lm(words: list[str]) -> None:
+    """`monosemy train-lm [options]`: resumes where an interrupted one of the same settings stopped."""
+    config = _parse(TrainLM, words, "monosemy train-lm", default=TrainLM(recipe=EmbeddedLM()))
+    set_threads(config.threads)
+    checkpoint = config.out.with_name(config.out.name + ".checkpoint")
+    with Progress(sys.stderr) as progress:
+        trained = train_embedded_lm(config.recipe, checkpoint, device=config.device, progress=progress)
+    command = shlex.join(["monosemy", "train-lm", *words])
+    with write_artifact(config.out, kind="language-model", config=config.recipe) as folder:
+        write_embedded_lm(
+            folder, config.recipe, trained, command=command, n_threads=config.threads, precision=config.precision
+        )
+    checkpoint.unlink()
+    print(f"wrote {config.out}: model/ for transformers, embedded/ as the package ships it")  # noqa: T201
+
+
+COMMANDS = {
+    "run": Command(summary=f"everything, from the text to the report; recipes: {', '.join(RECIPES)}", run=_run),
+    "harvest": Command(summary="look at a model's activations on a text (--describe)", run=_harvest),
+    "train-lm": Command(summary="train the embedded language model anew", run=_train_lm),
+}
+
+
+def _parse(config: type, words: list[str], program: str, *, default: Any) -> Any:
+    """The configuration that the words describe; raises UserError, on one line, where tyro would print a box."""
+    complaint = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(complaint):
+            return tyro.cli(config, args=words, prog=program, default=default)
+    except SystemExit as stop:
+        if stop.code == 0:  # --help
+            raise
+        raise UserError(_one_line(complaint.getvalue())) from None
+
+
+def _one_line(box: str) -> str:
+    """What tyro wrote into its box, without the box: the sentences, joined."""
+    lines = [line.strip("│ \t") for line in box.splitlines() if not re.match(r"^[╭╰]", line)]
+    sentences = [line for line in lines if line and not set(line) <= set("─ ")]
+    return "; ".join(sentence.rstrip(":") for sentence in sentences)

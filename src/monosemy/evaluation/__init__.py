@@ -1,0 +1,19 @@
+"""Measurements of language models and dictionaries on held-out text."""
+
+from monosemy.evaluation.language_model import Induction, TextLosses, induction, sample_text, text_losses, token_nats
+from monosemy.evaluation.tasks import TaskScore, score_task
+from monosemy.evaluation.text_models import NgramModel, gzip_bits_per_byte, xz_bits_per_byte
+
+__all__ = [
+    "Induction",
+    "NgramModel",
+    "TaskScore",
+    "TextLosses",
+    "gzip_bits_per_byte",
+    "induction",
+    "sample_text",
+    "score_task",
+    "text_losses",
+    "token_nats",
+    "xz_bits_per_byte",
+]

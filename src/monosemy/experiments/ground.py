@@ -1,0 +1,238 @@
+"""The ground experiments stand on: how well the embedded model predicts text, copies, and does its tasks."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64
+from tokenizers import Tokenizer
+
+from monosemy.core import (
+    Progress,
+    Result,
+    atomic_write_text,
+    bootstrap_ratio,
+    fingerprint,
+    numpy_generator,
+    write_results,
+)
+from monosemy.corpus import SPLITS, Split, StdlibCorpus, TokenizedDocument
+from monosemy.corpus.tasks import TASKS
+from monosemy.evaluation import (
+    NgramModel,
+    TaskScore,
+    gzip_bits_per_byte,
+    induction,
+    sample_text,
+    score_task,
+    text_losses,
+    xz_bits_per_byte,
+)
+from monosemy.lm import LanguageModel, embedded_provenance
+
+ORDERS = {"unigram": 1, "bigram": 2, "trigram": 3}
+PROMPTS = ('class Queue:\n    """', "def read(self, n=-1):\n", "import os\nimport sys\n\n")
+HELD_OUT: tuple[Split, ...] = ("validation", "test")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GroundConfig:
+    """What is measured, and on how much."""
+
+    corpus: str  # its fingerprint
+    lm: str  # its fingerprint
+    n_train_documents: int = 40  # sampled: the whole train split is eight times each held-out one
+    n_task_pairs: int = 400
+    n_induction_sequences: int = 128
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TextModelsConfig:
+    """What the references are fitted on and measured on: a corpus, by its fingerprint."""
+
+    corpus: str
+    seed: int = 0
+
+
+def measure_text_models(folder: Path, config: TextModelsConfig, corpus: StdlibCorpus, progress: Progress) -> None:
+    """Bits a byte of n-gram tables fitted on train and of compressors, on validation and test; writes results.jsonl."""
+    results: list[Result] = []
+    train = list(corpus.tokenized("train"))
+    train_text = b"".join(document.text.encode() for document in corpus.documents("train"))
+    with progress.task("n-gram tables and compressors", len(ORDERS) + len(HELD_OUT), "references") as task:
+        for variant, order in ORDERS.items():
+            model = NgramModel.fit([d.tokens for d in train], order, corpus.tokenizer.get_vocab_size())
+            for split in HELD_OUT:
+                documents = list(corpus.tokenized(split))
+                nats = np.array([model.nats(document.tokens).sum() for document in documents])
+                results.append(_bits_per_byte(nats, documents, split, config, variant=variant))
+            task.advance()
+        for split in HELD_OUT:
+            text = b"".join(document.text.encode() for document in corpus.documents(split))
+            measured = {
+                "gzip": gzip_bits_per_byte(text),
+                "xz": xz_bits_per_byte(text),
+                "xz_given_train": xz_bits_per_byte(text, given=train_text),
+            }
+            results.extend(_result(split, config, value=value, variant=variant) for variant, value in measured.items())
+            task.advance()
+    write_results(folder / "results.jsonl", results)
+
+
+def measure_language_model(
+    folder: Path, config: GroundConfig, lm: LanguageModel, corpus: StdlibCorpus, progress: Progress
+) -> None:
+    """Bits a byte, loss by position, induction, tasks, samples.
+
+    Writes results.jsonl, per_document.npz (sums a document) and language_model.json (what the page shows).
+    """
+    results: list[Result] = []
+    per_document: dict[str, np.ndarray] = {}
+    nats_by_position: list[float] = []
+    for split in SPLITS:
+        documents = _documents(corpus, split, config)
+        losses = text_losses(lm, documents, lm.context_length, progress=progress)
+        results.append(_bits_per_byte(losses.nats, documents, split, config, lm=True))
+        per_document |= {
+            f"{split}/id": np.array([document.id for document in documents]),
+            f"{split}/unit": np.array([document.unit for document in documents]),
+            f"{split}/nats": losses.nats,
+            f"{split}/n_tokens": losses.n_tokens,
+            f"{split}/n_bytes": losses.n_bytes,
+        }
+        if split == "test":
+            nats_by_position = (losses.nats_at / losses.n_at).tolist()
+    with progress.task("tasks", len(TASKS), "tasks") as handle:
+        scores = []
+        for task in TASKS:
+            scores.append(score_task(lm, corpus.tokenizer, task, n_pairs=config.n_task_pairs, seed=config.seed))
+            results.append(_task_accuracy(scores[-1], config))
+            handle.advance()
+    copied = induction(lm, lm.context_length, n_sequences=config.n_induction_sequences, seed=config.seed)
+    provenance = embedded_provenance()
+    summary = {
+        "name": lm.name,
+        "n_parameters": sum(parameter.numel() for parameter in lm.model.parameters()),
+        "architecture": provenance["recipe"]["training"]["architecture"],
+        "provenance": {key: value for key, value in provenance.items() if key != "curve"},
+        "corpus": {"name": corpus.name, "fingerprint": corpus.fingerprint(), "splits": _sizes(corpus)},
+        "train_documents_measured": config.n_train_documents,
+        "nats_by_position": nats_by_position,
+        "induction": {name: values.tolist() for name, values in asdict(copied).items()},
+        "curve": provenance["curve"],
+        "tasks": [_task_summary(score, corpus.tokenizer) for score in scores],
+        "samples": [{"prompt": prompt, "text": sample_text(lm, prompt, seed=config.seed)} for prompt in PROMPTS],
+    }
+    write_results(folder / "results.jsonl", results)
+    np.savez_compressed(folder / "per_document.npz", **per_document)  # pyright: ignore[reportArgumentType]
+    atomic_write_text(folder / "language_model.json", json.dumps(summary, indent=1, allow_nan=False) + "\n")
+
+
+def _documents(corpus: StdlibCorpus, split: Split, config: GroundConfig) -> list[TokenizedDocument]:
+    """All documents of a held-out split; of train a seeded sample."""
+    documents = list(corpus.tokenized(split))
+    if split != "train" or config.n_train_documents >= len(documents):
+        return documents
+    chosen = numpy_generator(config.seed, "train-documents").choice(
+        len(documents), size=config.n_train_documents, replace=False
+    )
+    return [documents[i] for i in np.sort(chosen)]
+
+
+def _sizes(corpus: StdlibCorpus) -> dict[str, dict[str, int]]:
+    sizes = {}
+    for split in SPLITS:
+        documents = list(corpus.tokenized(split))
+        sizes[split] = {
+            "n_documents": len(documents),
+            "n_units": len({document.unit for document in documents}),
+            "n_bytes": sum(document.n_bytes for document in documents),
+            "n_tokens": sum(len(document.tokens) for document in documents),
+        }
+    return sizes
+
+
+def _bits_per_byte(
+    nats: Float64[np.ndarray, " documents"],
+    documents: Sequence[TokenizedDocument],
+    split: Split,
+    config: GroundConfig | TextModelsConfig,
+    *,
+    variant: str | None = None,
+    lm: bool = False,
+) -> Result:
+    """sum of nats / (ln 2 * sum of bytes), resampled by unit (top-level package or module)."""
+    units, owner = np.unique([document.unit for document in documents], return_inverse=True)
+    bits = np.bincount(owner, weights=nats / np.log(2))
+    n_bytes = np.bincount(owner, weights=[document.n_bytes for document in documents])
+    interval = bootstrap_ratio(bits, n_bytes, numpy_generator(config.seed, f"bits-per-byte/{split}/{variant}"))
+    return _result(
+        split,
+        config,
+        value=interval.value,
+        variant=variant,
+        ci_low=interval.low,
+        ci_high=interval.high,
+        n=len(units),
+        n_unit="packages",
+        lm="trained" if lm else None,
+    )
+
+
+def _result(split: Split, config: GroundConfig | TextModelsConfig, **fields: Any) -> Result:
+    """A bits-a-byte result; references are named by their variant, with no language model involved."""
+    common = {"metric": "lm_bits_per_byte", "unit": "bits/byte", "method": "lm", "definition": "lm_bits_per_byte"}
+    fields = {"lm": None, "seed": config.seed, **common, **fields}
+    return Result(split=split, config=fingerprint(config), **fields)
+
+
+def _task_accuracy(score: TaskScore, config: GroundConfig) -> Result:
+    accuracy = score.accuracy
+    return Result(
+        metric=f"task_accuracy/{score.task.name}",
+        value=accuracy.value,
+        unit="fraction",
+        ci_low=accuracy.low,
+        ci_high=accuracy.high,
+        n=len(score.pairs),
+        n_unit="pairs",
+        method="lm",
+        lm="trained",
+        seed=config.seed,
+        definition="task_accuracy",
+        config=fingerprint(config),
+    )
+
+
+def _task_summary(score: TaskScore, tokenizer: Tokenizer) -> dict[str, Any]:
+    example = score.pairs[0]
+    return {
+        "name": score.task.name,
+        "description": score.task.description,
+        "hard_case": score.task.hard_case,
+        "n_pairs": len(score.pairs),
+        "n_templates": len(score.task.templates),
+        "accuracy": score.accuracy.value,
+        "low": score.accuracy.low,
+        "high": score.accuracy.high,
+        "mean_logit_difference_clean": _mean(score.logit_difference_clean),
+        "mean_logit_difference_corrupt": _mean(score.logit_difference_corrupt),
+        "mean_kl": _mean(score.kl),
+        "clean": example.clean_text,
+        "corrupt": example.corrupt_text,
+        "answer": _answer(example.answer_ids, tokenizer),
+        "wrong": _answer(example.wrong_ids, tokenizer),
+    }
+
+
+def _answer(ids: Sequence[int], tokenizer: Tokenizer) -> str:
+    """The shortest of the tokens that count as one answer: the name, or the character they all begin with."""
+    return min((tokenizer.decode([id_]) for id_ in ids), key=len)
+
+
+def _mean(values: Iterable[float]) -> float:
+    return float(np.mean(list(values)))

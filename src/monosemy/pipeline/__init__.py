@@ -1,0 +1,17 @@
+"""Stages with a cache, and runs made of them."""
+
+from monosemy.pipeline.run import Run, RunRecord, StageRecord, read_run
+from monosemy.pipeline.stage import Stage, Workspace, find_stage, obtain_stage, open_stage, run_stage
+
+__all__ = [
+    "Run",
+    "RunRecord",
+    "Stage",
+    "StageRecord",
+    "Workspace",
+    "find_stage",
+    "obtain_stage",
+    "open_stage",
+    "read_run",
+    "run_stage",
+]

@@ -1,0 +1,139 @@
+"""A run: stages one after the other, and `run.json`, which says what was done, with what, and how long it took."""
+
+import json
+import platform
+import shlex
+import time
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Literal
+
+import torch
+
+from monosemy import __version__
+from monosemy.core import SILENT, Artifact, Progress, UserError, atomic_write_text, from_json, to_json
+from monosemy.pipeline.stage import Origin, Stage, obtain_stage
+
+RUN_FILE = "run.json"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StageRecord:
+    """One stage of a run: whether it was computed or found, and how long that took.
+
+    `computed_seconds` is what computing it took (its last part, where it was killed and continued), also where the run
+    before did that; None where no record tells.
+    """
+
+    name: str
+    key: str
+    folder: str
+    status: Origin
+    seconds: float
+    computed_seconds: float | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunRecord:
+    """The content of `run.json`."""
+
+    command: tuple[str, ...]
+    started_utc: str
+    status: Literal["running", "complete", "interrupted", "failed"]
+    seed: int
+    n_threads: int
+    monosemy: str
+    python: str
+    torch: str
+    stages: tuple[StageRecord, ...]
+
+
+class Run:
+    """A context manager in which stages are run, each recorded in `<folder>/run.json` as soon as it is done.
+
+    The artifacts lie in `folder` too. An exception goes on its way after the record says how the run ended; on Ctrl-C
+    the display says how to continue. `refresh` computes every stage anew.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        command: tuple[str, ...],
+        seed: int,
+        n_threads: int,
+        progress: Progress = SILENT,
+        refresh: bool = False,
+    ) -> None:
+        self.folder, self.progress = folder, progress
+        self._refresh = refresh
+        self._known_seconds = _computed_seconds(folder / RUN_FILE, progress)
+        self.record = RunRecord(
+            command=command,
+            started_utc=datetime.now(UTC).isoformat(timespec="seconds"),
+            status="running",
+            seed=seed,
+            n_threads=n_threads,
+            monosemy=__version__,
+            python=platform.python_version(),
+            torch=str(torch.__version__),
+            stages=(),
+        )
+
+    def __enter__(self) -> "Run":
+        self._write(self.record)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, traceback: TracebackType | None) -> None:
+        if kind is None:
+            self._write(replace(self.record, status="complete"))
+            return
+        interrupted = issubclass(kind, KeyboardInterrupt)
+        self._write(replace(self.record, status="interrupted" if interrupted else "failed"))
+        if interrupted:
+            command = shlex.join(self.record.command)
+            self.progress.message(f"interrupted; what is finished is kept in {self.folder}: continue with {command}")
+
+    def stage(self, stage: Stage) -> Artifact:
+        """The artifact of a stage, found or computed, and recorded."""
+        started = time.monotonic()
+        artifact, origin = obtain_stage(stage, self.folder, self.progress, refresh=self._refresh)
+        seconds = round(time.monotonic() - started, 3)
+        record = StageRecord(
+            name=stage.name,
+            key=stage.key,
+            folder=stage.folder_name,
+            status=origin,
+            seconds=seconds,
+            computed_seconds=seconds if origin == "computed" else self._known_seconds.get(stage.key),
+        )
+        self._write(replace(self.record, stages=(*self.record.stages, record)))
+        return artifact
+
+    def _write(self, record: RunRecord) -> None:
+        self.record = record
+        atomic_write_text(self.folder / RUN_FILE, json.dumps(to_json(record), indent=2) + "\n")
+
+
+def read_run(path: Path) -> RunRecord:
+    """The record in a `run.json`; raises UserError when it is missing or cannot be read."""
+    if not path.is_file():
+        raise UserError(f"{path} is missing; a run writes it into its folder")
+    try:
+        return from_json(RunRecord, json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, UserError) as error:
+        raise UserError(f"{path} is not the record of a run: {error}") from error
+
+
+def _computed_seconds(path: Path, progress: Progress) -> dict[str, float]:
+    """What the run before says that each stage took, by key, so that a continued run does not forget it."""
+    if not path.exists():
+        return {}
+    try:
+        stages = read_run(path).stages
+    except UserError as error:
+        progress.message(f"{error}; it is replaced")
+        return {}
+    return {stage.key: stage.computed_seconds for stage in stages if stage.computed_seconds is not None}

@@ -1,0 +1,19 @@
+"""Runs by name: a recipe is a function that returns the frozen configuration of a run."""
+
+from monosemy.recipes.embedded_lm import EmbeddedLM, train_embedded_lm, write_embedded_lm
+from monosemy.recipes.harvest import Harvest, harvest
+from monosemy.recipes.stdlib import StdlibRun, run_stdlib, stdlib
+
+RECIPES = {"stdlib": stdlib}
+
+__all__ = [
+    "RECIPES",
+    "EmbeddedLM",
+    "Harvest",
+    "StdlibRun",
+    "harvest",
+    "run_stdlib",
+    "stdlib",
+    "train_embedded_lm",
+    "write_embedded_lm",
+]

@@ -1,0 +1,108 @@
+"""`monosemy harvest`: a language model's activations on a text; with `--describe`, what they look like."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Literal
+
+from transformers import PreTrainedTokenizerFast
+
+from monosemy.activations import describe, write_description
+from monosemy.core import Progress, UserError, set_threads
+from monosemy.corpus import Corpus, Split, StdlibCorpus, TokenizedDocument, open_corpus, tokenize
+from monosemy.lm import LanguageModel, Site, load, load_embedded
+from monosemy.pipeline import Run, Stage, Workspace
+from monosemy.report import write_describe_page
+
+EMBEDDED_LM, EMBEDDED_CORPUS = "embedded", "stdlib"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Harvest:
+    """Options of `monosemy harvest`."""
+
+    describe: bool = False  # look at lengths, norms, outliers, kurtosis and spectrum, and write a page
+    model: str = EMBEDDED_LM  # "embedded", a folder, or a Hugging Face id
+    corpus: str = EMBEDDED_CORPUS  # "stdlib", a folder, a .jsonl or .parquet file, or a Hugging Face data set
+    field: str = "text"  # the column or key that holds the text
+    split: Split = "train"
+    sites: tuple[str, ...] = ()  # such as resid_post.2; none: resid_post of every layer
+    context_length: int = 256
+    n_documents: int = 20_000  # the first ones of the split
+    n_sequences: int = 400  # rows of the context's length whose activations are measured
+    seed: int = 0
+    out: Path = Path("runs/harvest")
+    threads: int | None = None
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    refresh: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DescribeConfig:
+    """What a description is made from; model and corpus by their fingerprints."""
+
+    lm: str
+    corpus: str
+    split: Split
+    sites: tuple[str, ...]
+    context_length: int
+    n_documents: int
+    n_sequences: int
+    seed: int
+
+
+def harvest(options: Harvest, *, command: Sequence[str], progress: Progress) -> list[str]:
+    """Do what the options say; the lines to print at the end. Raises UserError before anything is written."""
+    if not options.describe:
+        raise UserError("harvest can describe activations so far, not store them; add --describe")
+    threads = set_threads(options.threads)
+    embedded = options.model == EMBEDDED_LM
+    lm = load_embedded(device=options.device) if embedded else load(options.model, device=options.device)
+    corpus = StdlibCorpus() if options.corpus == EMBEDDED_CORPUS else open_corpus(options.corpus, field=options.field)
+    sites = tuple(Site.parse(site) for site in options.sites) or lm.sites("resid_post")
+    for site in sites:
+        lm.check(site)
+    with Run(options.out, command=tuple(command), seed=options.seed, n_threads=threads, progress=progress) as run:
+        config = DescribeConfig(
+            lm=lm.fingerprint(),
+            corpus=corpus.fingerprint(),
+            split=options.split,
+            sites=tuple(str(site) for site in sites),
+            context_length=min(options.context_length, lm.context_length),
+            n_documents=options.n_documents,
+            n_sequences=options.n_sequences,
+            seed=options.seed,
+        )
+        description = run.stage(describe_stage(config, lm, corpus))
+        page = options.out / "index.html"
+        write_describe_page(page, description.path)
+    return [f"described {lm.name} on the {options.split} split of {corpus.name} at {len(sites)} sites", f"page: {page}"]
+
+
+def describe_stage(config: DescribeConfig, lm: LanguageModel, corpus: Corpus) -> Stage:
+    """The stage that writes a description."""
+
+    def body(workspace: Workspace) -> None:
+        description = describe(
+            lm,
+            list(islice(documents_for(lm, corpus, config.split), config.n_documents)),
+            [Site.parse(site) for site in config.sites],
+            context_length=config.context_length,
+            n_sequences=config.n_sequences,
+            seed=config.seed,
+            bos_id=lm.tokenizer.bos_token_id,
+            progress=workspace.progress,
+        )
+        write_description(workspace.folder, description)
+
+    return Stage(name="describe", config=config, body=body)
+
+
+def documents_for(lm: LanguageModel, corpus: Corpus, split: Split) -> Iterator[TokenizedDocument]:
+    """The documents of a split as `lm` reads them; the embedded corpus comes tokenized for the embedded model."""
+    if isinstance(corpus, StdlibCorpus) and lm.name == EMBEDDED_LM:
+        return corpus.tokenized(split)
+    if not isinstance(lm.tokenizer, PreTrainedTokenizerFast):
+        raise UserError(f"the tokenizer of {lm.name} has no fast form (tokenizer.json); save one with transformers")
+    return tokenize(corpus.documents(split), lm.tokenizer.backend_tokenizer)

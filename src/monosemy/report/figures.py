@@ -1,0 +1,237 @@
+"""Figures as inline SVG: colors are the page's CSS variables, text is text, equal data gives equal bytes."""
+
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator
+
+from monosemy.report.page import Markup
+from monosemy.report.style import SERIES
+
+WIDTH, HEIGHT = 400.0, 270.0
+"""Size of a usual figure in CSS pixels; small enough that its text can be read on a phone."""
+
+# Matplotlib draws with these, and each is replaced by the CSS variable of its name.
+_STAND_INS = {name: f"#fe01{i:02x}" for i, name in enumerate(("ink", "quiet", "line", "page", *SERIES))}
+
+_FONT = "DejaVu Sans"  # comes with Matplotlib; it only measures, the page sets the text in its own
+
+DASHES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), (0, (3, 1)), (0, (8, 3)))
+MARKERS = ("o", "s", "^", "D", "v", "P")
+
+_SETTINGS = {
+    "svg.fonttype": "none",
+    "font.family": _FONT,
+    "font.size": 11.0,
+    "axes.titlesize": 11.0,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.unicode_minus": False,
+    "axes.edgecolor": _STAND_INS["quiet"],
+    "axes.labelcolor": _STAND_INS["ink"],
+    "axes.facecolor": "none",
+    "figure.facecolor": "none",
+    "grid.color": _STAND_INS["line"],
+    "grid.linewidth": 0.7,
+    "legend.frameon": False,
+    "legend.fontsize": 10.0,
+    "legend.labelcolor": _STAND_INS["ink"],
+    "lines.linewidth": 1.8,
+    "text.color": _STAND_INS["ink"],
+    "xtick.color": _STAND_INS["quiet"],
+    "ytick.color": _STAND_INS["quiet"],
+    "xtick.labelcolor": _STAND_INS["ink"],
+    "ytick.labelcolor": _STAND_INS["ink"],
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Line:
+    """A curve, with a band between `low` and `high` where given, and a point that stands apart from it."""
+
+    label: str
+    x: Sequence[float]
+    y: Sequence[float]
+    low: Sequence[float] | None = None
+    high: Sequence[float] | None = None
+    apart: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Dot:
+    """A value on a line of its own, with its interval; `hollow` marks another kind."""
+
+    label: str
+    value: float
+    low: float
+    high: float
+    hollow: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cloud:
+    """Points of one kind."""
+
+    label: str
+    x: Sequence[float]
+    y: Sequence[float]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Axis:
+    """An axis: its label with the unit, logarithmic or not, limits (None: from the data), in percent or not."""
+
+    label: str
+    log: bool = False
+    limits: tuple[float, float] | None = None
+    percent: bool = False
+
+
+def line_chart(name: str, lines: Sequence[Line], x: Axis, y: Axis, *, reference: tuple[float, str] | None = None) -> Markup:
+    """Curves told apart by color and by dashes; `reference` is a level with its name."""
+    with matplotlib.rc_context(_SETTINGS):
+        figure, axes = _canvas(HEIGHT)
+        for i, line in enumerate(lines):
+            color = _color(i)
+            axes.plot(line.x, line.y, color=color, linestyle=DASHES[i % len(DASHES)], label=line.label)
+            if line.low is not None and line.high is not None:
+                axes.fill_between(line.x, line.low, line.high, color=color, alpha=0.16, linewidth=0)
+            if line.apart is not None:
+                axes.plot(*line.apart, marker=MARKERS[i % len(MARKERS)], color=color, markersize=5.5)
+        if reference is not None:
+            _level(axes, *reference)
+        _dress(axes, x, y)
+        if len(lines) > 1:
+            _legend(axes, len(lines))
+        return _svg(figure, name)
+
+
+def dot_chart(name: str, dots: Sequence[Dot], x: Axis, *, gate: tuple[float, str] | None = None) -> Markup:
+    """One line a value, the first on top, with intervals; `gate` is a vertical line with its name."""
+    with matplotlib.rc_context(_SETTINGS):
+        figure, axes = _canvas(70.0 + 22.0 * len(dots))
+        for row, dot in enumerate(dots):
+            axes.plot([dot.low, dot.high], [row, row], color=_color(0), linewidth=1.6)
+            face = _STAND_INS["page"] if dot.hollow else _color(0)
+            axes.plot([dot.value], [row], marker="o", markersize=6.5, color=_color(0), markerfacecolor=face)
+        if gate is not None:
+            axes.axvline(gate[0], color=_STAND_INS["ink"], linewidth=1.1, linestyle=DASHES[1])
+            _name(axes, gate[1], (gate[0], 1.0), ("data", "axes fraction"))
+        axes.set_ylim(len(dots) - 0.5, -0.5)
+        axes.set_yticks(range(len(dots)), [dot.label for dot in dots])
+        _dress(axes, x, None)
+        return _svg(figure, name)
+
+
+def scatter_chart(name: str, clouds: Sequence[Cloud], x: Axis, y: Axis) -> Markup:
+    """Points of several kinds, told apart by color and shape."""
+    with matplotlib.rc_context(_SETTINGS):
+        figure, axes = _canvas(HEIGHT)
+        for i, cloud in enumerate(clouds):
+            axes.plot(
+                *(cloud.x, cloud.y, MARKERS[i % len(MARKERS)]),
+                **{"label": cloud.label, "color": _color(i), "markersize": 5.5, "markeredgewidth": 1.2},
+                markerfacecolor=_color(i) if i == 0 else _STAND_INS["page"],
+            )
+        _dress(axes, x, y)
+        if len(clouds) > 1:
+            _legend(axes, len(clouds))
+        return _svg(figure, name)
+
+
+def bar_chart(name: str, edges: Sequence[float], counts: Sequence[float], x: Axis, y: Axis) -> Markup:
+    """A histogram: counts between edges."""
+    with matplotlib.rc_context(_SETTINGS):
+        figure, axes = _canvas(HEIGHT)
+        axes.stairs(counts, edges, fill=True, color=_color(0), alpha=0.35)
+        axes.stairs(counts, edges, color=_color(0), linewidth=1.4)
+        _dress(axes, x, y)
+        return _svg(figure, name)
+
+
+def _canvas(height: float) -> tuple[Figure, Axes]:
+    # An SVG of Matplotlib has 72 units to the inch: figures are laid out in CSS pixels.
+    figure = Figure(figsize=(WIDTH / 72, height / 72), layout="constrained")
+    axes = figure.add_subplot()
+    axes.set_axisbelow(True)
+    return figure, axes
+
+
+def _color(i: int) -> str:
+    return _STAND_INS[SERIES[i % len(SERIES)]]
+
+
+def _level(axes: Axes, value: float, label: str) -> None:
+    axes.axhline(value, color=_STAND_INS["ink"], linewidth=1.1, linestyle=DASHES[1])
+    _name(axes, label, (1.0, value), ("axes fraction", "data"))
+
+
+def _name(axes: Axes, label: str, at: tuple[float, float], coordinates: tuple[str, str]) -> None:
+    axes.annotate(label, at, (0, 3), xycoords=coordinates, textcoords="offset points", ha="right", fontsize=10.0)
+
+
+def _legend(axes: Axes, n: int) -> None:
+    # Above the axes: it never hides data.
+    axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=min(n, 3), borderaxespad=0.2, columnspacing=1.2)
+
+
+def _dress(axes: Axes, x: Axis, y: Axis | None) -> None:
+    for axis, which in ((x, "x"), (y, "y")):
+        if axis is None:
+            axes.tick_params(axis="y", length=0)
+            continue
+        mpl_axis = axes.xaxis if which == "x" else axes.yaxis
+        mpl_axis.set_label_text(axis.label)
+        if axis.log:
+            (axes.set_xscale if which == "x" else axes.set_yscale)("log")
+            low, high = axes.get_xlim() if which == "x" else axes.get_ylim()
+            steps = (1.0, 2.0, 5.0) if high / low < 300 else (1.0,)
+            mpl_axis.set_major_locator(LogLocator(subs=steps))
+            mpl_axis.set_minor_formatter(FuncFormatter(lambda _value, _position: ""))
+        else:
+            axes.locator_params(axis=which, nbins=6)
+        if axis.limits is not None:
+            (axes.set_xlim if which == "x" else axes.set_ylim)(*axis.limits)
+        if axis.percent:
+            mpl_axis.set_major_formatter(FuncFormatter(lambda value, _position: f"{100 * value:.4g} %"))
+        elif axis.log:
+            mpl_axis.set_major_formatter(FuncFormatter(lambda value, _position: _plain(value)))
+        axes.grid(axis=which)
+
+
+def _plain(value: float) -> str:
+    """A power of ten without an exponent where that is short."""
+    if 1e4 <= value < 1e9:
+        return f"{value / 1e6:g}M" if value >= 1e6 else f"{value / 1e3:g}k"
+    return f"{value:g}"
+
+
+def _svg(figure: Figure, name: str) -> Markup:
+    """The figure as an `<svg>` element to stand inside a page."""
+    stream = io.StringIO()
+    with matplotlib.rc_context({"svg.hashsalt": name}):
+        figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    svg = stream.getvalue()
+    svg = svg[svg.index("<svg ") :]
+    svg = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'<svg [^>]*viewBox="([^"]+)"[^>]*>', r'<svg viewBox="\1">', svg, count=1)
+    svg = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", svg, flags=re.DOTALL)  # would hold for the whole page
+    svg = svg.replace(f"'{_FONT}'", "var(--font)")
+    svg = _own_ids(svg, name)
+    for variable, color in _STAND_INS.items():
+        svg = svg.replace(color, f"var(--{variable})")
+    return Markup(re.sub(r"\n\s*", "\n", svg).strip())
+
+
+def _own_ids(svg: str, name: str) -> str:
+    """Ids that are referred to carry the figure's name, for several figures share a page; the others go."""
+    used = set(re.findall(r'(?:url\(#|href="#)([^")]+)', svg))
+    svg = re.sub(r' id="([^"]+)"', lambda match: match.group() if match.group(1) in used else "", svg)
+    for id_ in used:
+        svg = re.sub(rf'(id="|url\(#|href="#){re.escape(id_)}(?=["\)])', rf"\g<1>{name}-{id_}", svg)
+    return svg

@@ -1,0 +1,132 @@
+"""Tasks on a page: which ones pass, the table, and the two prompts of an example with their difference marked."""
+
+import re
+from collections.abc import Mapping, Sequence
+from difflib import SequenceMatcher
+from typing import Any
+
+from monosemy.report.language_model_charts import GATE, tasks_chart
+from monosemy.report.numbers import count, decimals, enumeration, interval, percent
+from monosemy.report.page import (
+    Column,
+    Content,
+    Markup,
+    Section,
+    code,
+    code_block,
+    details,
+    figures,
+    heading,
+    join,
+    paragraph,
+    sentence,
+    side_by_side,
+    strong,
+    styled,
+    table,
+    text,
+)
+
+Tasks = Sequence[Mapping[str, Any]]
+
+
+def tasks_answer(tasks: Tasks) -> Markup:
+    """Which tasks the model passes, in two sentences."""
+    if not tasks:
+        return sentence("It was given no task.")
+    usual = [task for task in tasks if not task["hard_case"]]
+    hard = [task for task in tasks if task["hard_case"]]
+    parts: list[Content] = []
+    if usual:
+        passed, failed = _split(usual)
+        parts += [strong(f"It passes {len(passed)} of {len(usual)} tasks"), " (at least ", percent(GATE)]
+        parts += [" of pairs right in both prompts)", f": {enumeration(passed)}" if passed else "", ". "]
+        parts += [f"It does not pass {enumeration(_with_accuracy(usual, failed))}. "] if failed else []
+    if hard:
+        passed, _ = _split(hard)
+        parts += [f"Of {len(hard)} hard cases it passes {enumeration(passed) if passed else 'none'}."]
+    return sentence(*parts)
+
+
+def tasks_section(tasks: Tasks) -> Section:
+    """The figure, the table and an example of every task."""
+    if not tasks:
+        return Section(title="Tasks", body=(paragraph("No task was run with this model."),))
+    return Section(
+        title="Tasks",
+        body=(
+            paragraph(
+                "Each pair is a clean and a corrupt prompt that differ in what decides the next token. A pair is right when "
+                f"the model prefers the right answer in both. Below {percent(GATE)} a causal experiment on the task would "
+                "explain a behavior that the model does not have."
+            ),
+            figures(tasks_chart(tasks)),
+            _tasks_table(tasks),
+            heading("Examples"),
+            *(_example(task) for task in tasks if not task["hard_case"]),
+            details("Examples of the hard cases", *(_example(task) for task in tasks if task["hard_case"])),
+        ),
+    )
+
+
+def marked_difference(shown: str, other: str) -> Markup:
+    """`shown` with the words and signs that `other` does not have in their place marked."""
+    ours, theirs = (re.findall(r"\w+|\s+|[^\w\s]", prompt) for prompt in (shown, other))
+    parts: list[Content] = []
+    for kind, start, end, _, _ in SequenceMatcher(None, ours, theirs, autojunk=False).get_opcodes():
+        piece = "".join(ours[start:end])
+        if piece:
+            parts.append(piece if kind == "equal" else Markup(f"<mark>{text(piece)}</mark>"))
+    return join(parts, "")
+
+
+def _split(tasks: Tasks) -> tuple[list[str], list[str]]:
+    passed = [task["name"] for task in tasks if task["accuracy"] >= GATE]
+    return passed, [task["name"] for task in tasks if task["accuracy"] < GATE]
+
+
+def _with_accuracy(tasks: Tasks, names: Sequence[str]) -> list[str]:
+    accuracy = {task["name"]: task["accuracy"] for task in tasks}
+    return [f"{name} ({percent(accuracy[name])})" for name in names]
+
+
+def _tasks_table(tasks: Tasks) -> Markup:
+    columns = [
+        Column(title="task"),
+        Column(title="what it asks", kind="text"),
+        Column(title="pairs", kind="number"),
+        Column(title="right, %", kind="number"),
+        Column(title="95 % interval", kind="number"),
+        Column(title="gate"),
+        Column(title="logit difference, clean", kind="number"),
+        Column(title="corrupt", kind="number"),
+        Column(title="KL(clean, corrupt), nats", kind="number"),
+    ]
+    rows = [
+        [
+            task["name"] + (" (hard)" if task["hard_case"] else ""),
+            task["description"],
+            count(task["n_pairs"]),
+            decimals(100 * task["accuracy"], 1),
+            interval(task["low"], task["high"], 1, of_percent=True),
+            styled("passes", "good") if task["accuracy"] >= GATE else styled("below", "bad"),
+            decimals(task["mean_logit_difference_clean"], 2),
+            decimals(task["mean_logit_difference_corrupt"], 2),
+            decimals(task["mean_kl"], 2),
+        ]
+        for task in tasks
+    ]
+    return table(columns, rows, "Tasks on held-out templates. Logit difference: right minus wrong answer of the clean prompt")
+
+
+def _example(task: Mapping[str, Any]) -> Markup:
+    clean, corrupt = str(task["clean"]), str(task["corrupt"])
+    return join(
+        [
+            paragraph(strong(task["name"]), " ", task["description"]),
+            side_by_side(
+                join([code_block(marked_difference(clean, corrupt)), paragraph("right: ", code(str(task["answer"])))]),
+                join([code_block(marked_difference(corrupt, clean)), paragraph("right: ", code(str(task["wrong"])))]),
+            ),
+        ]
+    )
