@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import re
 import shlex
 import sys
 from collections.abc import Callable, Sequence
@@ -13,13 +12,13 @@ from typing import Any
 import tyro
 
 from monosemy import __version__
-from monosemy.core import Progress, UserError, nearest, set_threads, write_artifact
+from monosemy.core import Progress, UserError, nearest, refuse_foreign, set_threads, write_artifact
 from monosemy.lm import Precision
 from monosemy.recipes import (
     RECIPES,
     EmbeddedLM,
     Harvest,
-    harvest,
+    run_harvest,
     run_stdlib,
     train_embedded_lm,
     write_embedded_lm,
@@ -95,13 +94,14 @@ def _harvest(words: list[str]) -> None:
     """`monosemy harvest --describe [options]`."""
     config = _parse(Harvest, words, "monosemy harvest", default=Harvest())
     with Progress(sys.stderr) as progress:
-        summary = harvest(config, command=["monosemy", "harvest", *words], progress=progress)
+        summary = run_harvest(config, command=["monosemy", "harvest", *words], progress=progress)
     print("\n".join(summary))  # noqa: T201
 
 
 def _train_lm(words: list[str]) -> None:
     """`monosemy train-lm [options]`: resumes where an interrupted one of the same settings stopped."""
     config = _parse(TrainLM, words, "monosemy train-lm", default=TrainLM(recipe=EmbeddedLM()))
+    refuse_foreign(config.out, "language-model")  # before hours of training rather than after them
     set_threads(config.threads)
     checkpoint = config.out.with_name(config.out.name + ".checkpoint")
     with Progress(sys.stderr) as progress:
@@ -135,7 +135,7 @@ def _parse(config: type, words: list[str], program: str, *, default: Any) -> Any
 
 
 def _one_line(box: str) -> str:
-    """What tyro wrote into its box, without the box: the sentences, joined."""
-    lines = [line.strip("│ \t") for line in box.splitlines() if not re.match(r"^[╭╰]", line)]
-    sentences = [line for line in lines if line and not set(line) <= set("─ ")]
+    """What tyro wrote into its box, without the box (drawn in ASCII where the stream knows no better): one line."""
+    lines = [line.strip("│| \t") for line in box.splitlines() if not line.startswith(("╭", "╰", "+"))]
+    sentences = [line for line in lines if set(line) - set("─- ")]
     return "; ".join(sentence.rstrip(":") for sentence in sentences)

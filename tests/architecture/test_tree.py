@@ -3,9 +3,11 @@
 Oracle: the bytes of the files, planted lines, and the lists of names that the code exports.
 """
 
+import ast
 import dataclasses
 import json
 import re
+import sys
 import tomllib
 from itertools import chain
 from pathlib import Path
@@ -89,16 +91,43 @@ def test_no_notebook_has_outputs(texts: dict[str, str]) -> None:
     assert [name for name, book in notebooks.items() if any(cell.get("outputs") for cell in book["cells"])] == []
 
 
+def distribution(name: str) -> str:
+    """The canonical name of a package in a requirement or an import."""
+    known = {"sklearn": "scikit-learn"}
+    return known.get(name, re.split(r"[\[<>=!~ ]", name)[0].lower().replace("_", "-"))
+
+
+def declared(texts: dict[str, str], *extras: str) -> set[str]:
+    """The packages that pyproject.toml asks for, those of the extras included."""
+    project = tomllib.loads(texts["pyproject.toml"])["project"]
+    listed = [*project["dependencies"], *chain.from_iterable(project["optional-dependencies"][name] for name in extras)]
+    return {distribution(name) for name in listed} - {"monosemy"}
+
+
+def imported_packages(source: str) -> set[str]:
+    """The packages that a module imports, anywhere in it; not the standard library's, not our own."""
+    nodes = list(ast.walk(ast.parse(source)))
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    names += [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom) and node.level == 0]
+    return {distribution(name.split(".")[0]) for name in names} - {*sys.stdlib_module_names, "monosemy"}
+
+
 def test_every_dependency_is_pinned(texts: dict[str, str]) -> None:
     pins = [line for line in texts["constraints.txt"].splitlines() if line and not line.startswith("#")]
     assert [pin for pin in pins if not re.fullmatch(r"[a-z0-9-]+==[0-9][0-9a-z.]*", pin)] == []
     pinned = [pin.split("==")[0] for pin in pins]
     assert pinned == sorted(set(pinned))
-    project = tomllib.loads(texts["pyproject.toml"])["project"]
-    requirements = [*project["dependencies"], *chain.from_iterable(project["optional-dependencies"].values())]
-    needed = {re.split(r"[\[<>=!~ ]", name)[0].lower().replace("_", "-") for name in requirements} - {"monosemy"}
+    needed = declared(texts, "data", "dev")
     assert {"torch", "pytest"} <= needed
     assert needed - set(pinned) == set()
+
+
+def test_every_imported_package_is_declared(texts: dict[str, str]) -> None:
+    sources = {name: text for name, text in texts.items() if name.startswith("src/") and name.endswith(".py")}
+    allowed = declared(texts, "data")
+    foreign = {name: imported_packages(source) - allowed for name, source in sources.items()}
+    assert {name: packages for name, packages in foreign.items() if packages} == {}
+    assert imported_packages("import os, a_b.c\ndef f():\n    from sklearn.x import y\n") == {"a-b", "scikit-learn"}
 
 
 def section(document: str, heading: str) -> str:

@@ -25,12 +25,12 @@ DEFINITIONS: Mapping[str, str] = MappingProxyType(
         "covered": "share of all tokens that are among the first C of their document",
         "utilization": "share of real tokens in a batch of one row of C tokens a document, cut or padded to C",
         "packed": "documents joined in order, a beginning-of-sequence token between them, cut into full rows",
-        "activations": "every position of the sampled rows but the first, which is like no other; norms: every position",
+        "activations": "every position of the sampled rows but the first, which is like no other; norms: all",
         "mean_share": "|E x|^2 / E|x|^2",
         "outlier_dimensions": f"dimensions with E x_i^2 above {OUTLIER_FACTOR:g} times the median over dimensions",
         "excess_kurtosis": "E (x_i - E x_i)^4 / variance_i^2 - 3, per dimension; 0 for a normal distribution",
         "eigenvalue_shares": "eigenvalues of the covariance, falling, over their sum",
-        "participation_ratio": "(sum of eigenvalues)^2 / sum of squared eigenvalues: how many directions share the variance",
+        "participation_ratio": "(sum of eigenvalues)^2 / sum of squared eigenvalues: how many share the variance",
         "n_components": "fewest leading eigenvalues that hold the given share of the variance",
     }
 )
@@ -150,7 +150,9 @@ def describe(
     packed = pack(documents, context_length, bos_id)
     n_rows = len(packed.tokens)
     if n_rows == 0:
-        raise UserError(f"the text has {packed.n_dropped_tokens} tokens, less than one row of {context_length}; give more text")
+        raise UserError(
+            f"the text has {packed.n_dropped_tokens} tokens, less than one row of {context_length}; give more text"
+        )
     chosen = numpy_generator(seed, "describe").choice(n_rows, size=min(n_sequences, n_rows), replace=False)
     tokens = torch.from_numpy(packed.tokens[np.sort(chosen)].astype(np.int64))
     n_tokens = np.array([len(document.tokens) for document in documents])
@@ -211,7 +213,9 @@ def _describe_sites(
 
 
 def _site_description(site: Site, moments: Moments, norms: Float64[np.ndarray, "n_sequences seq"]) -> SiteDescription:
-    eigenvalues = np.maximum(np.linalg.eigvalsh(moments.covariance)[::-1], 0.0) if np.isfinite(norms).all() else np.zeros(1)
+    eigenvalues = (
+        np.maximum(np.linalg.eigvalsh(moments.covariance)[::-1], 0.0) if np.isfinite(norms).all() else np.zeros(1)
+    )
     if eigenvalues[0] == 0:
         raise UserError(f"the activations at {site} are not finite or do not vary; is the model damaged?")
     low, median, high = np.quantile(norms, (0.05, 0.5, 0.95), axis=0)

@@ -52,7 +52,9 @@ def pack(documents: Iterable[TokenizedDocument], context_length: int, bos_id: in
 def _with_separator(number: int, document: TokenizedDocument, bos_id: int | None) -> Int32[np.ndarray, "3 n_tokens"]:
     """Rows tokens, document, index of one document, after the separator where there is one."""
     n = len(document.tokens)
-    part = np.stack([document.tokens.astype(np.int32), np.full(n, number, dtype=np.int32), np.arange(n, dtype=np.int32)])
+    part = np.stack(
+        [document.tokens.astype(np.int32), np.full(n, number, dtype=np.int32), np.arange(n, dtype=np.int32)]
+    )
     if bos_id is None:
         return part
     return np.concatenate([np.array([[bos_id], [number], [-1]], dtype=np.int32), part], axis=1)

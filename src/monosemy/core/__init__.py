@@ -9,6 +9,7 @@ from monosemy.core.artifact import (
     file_sha256,
     full_disk_is_user_error,
     open_artifact,
+    refuse_foreign,
     remove_leftovers,
     write_artifact,
 )
@@ -70,6 +71,7 @@ __all__ = [
     "numpy_generator",
     "open_artifact",
     "read_results",
+    "refuse_foreign",
     "remove_leftovers",
     "set_threads",
     "silent",

@@ -74,14 +74,14 @@ def write_artifact(
     that is not an artifact of this kind (it is never overwritten), and when the disk is full.
     """
     path = path.resolve()  # behind a link to another disk, the link stays and the folder there is replaced
-    _refuse_foreign(path, kind)
+    refuse_foreign(path, kind)
     temporary = _sibling(path, "tmp")
     try:
         with full_disk_is_user_error(path):
             _make_folder(temporary)
             yield temporary
             _write_manifest(temporary, kind=kind, config=config, parents=parents, version=version)
-            _refuse_foreign(path, kind)
+            refuse_foreign(path, kind)
             _publish(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)  # after a success there is nothing left to remove
@@ -181,7 +181,7 @@ def _sibling(path: Path, suffix: str) -> Path:
     return path.parent / f".{path.name}.{uuid.uuid4().hex}.{suffix}"
 
 
-def _refuse_foreign(path: Path, kind: str) -> None:
+def refuse_foreign(path: Path, kind: str) -> None:
     """Refuse to replace what is not an artifact of this kind: it may be the user's only copy of something else."""
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return

@@ -1,6 +1,17 @@
 """Texts: where they come from, how they are split and tokenized, and what is exactly true of each token."""
 
 from monosemy.corpus.documents import SPLITS, Corpus, Document, Split, content_unit, split_of
+from monosemy.corpus.freeze import freeze
+from monosemy.corpus.freeze_labels import freeze_labels
+from monosemy.corpus.frozen_labels import (
+    CONTEXTUAL_F1,
+    MIN_DOCUMENTS,
+    MIN_POSITIVES,
+    FrozenLabel,
+    FrozenLabels,
+    frozen_labels,
+    token_table_f1,
+)
 from monosemy.corpus.hf_dataset import HubDataset, TableFiles
 from monosemy.corpus.ioi import generate_ioi
 from monosemy.corpus.sources import open_corpus
@@ -19,13 +30,18 @@ from monosemy.corpus.tokens import (
 )
 
 __all__ = [
+    "CONTEXTUAL_F1",
     "END_OF_TEXT",
     "END_OF_TEXT_ID",
     "IGNORED_TARGET",
+    "MIN_DOCUMENTS",
+    "MIN_POSITIVES",
     "SPLITS",
     "Corpus",
     "Document",
     "FrozenDocument",
+    "FrozenLabel",
+    "FrozenLabels",
     "HubDataset",
     "JsonLines",
     "Split",
@@ -36,11 +52,15 @@ __all__ = [
     "TokenizedDocument",
     "TrainingBatches",
     "content_unit",
+    "freeze",
+    "freeze_labels",
+    "frozen_labels",
     "generate_ioi",
     "join",
     "open_corpus",
     "scored_windows",
     "split_of",
     "token_bytes",
+    "token_table_f1",
     "tokenize",
 ]

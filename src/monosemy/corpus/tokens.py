@@ -72,7 +72,7 @@ class TrainingBatches:
 
     @property
     def n_windows(self) -> int:
-        """Windows an epoch, whatever its offset."""
+        """Windows an epoch, whatever its offset; less than two windows at the ends of the stream are not visited."""
         return len(self.stream) // self.context_length - 1
 
     @property
@@ -109,7 +109,7 @@ def repeated_segment(
     return np.concatenate([[END_OF_TEXT_ID], repeated[:-1]]), targets
 
 
-def join(documents: Sequence[Integer[np.ndarray, " n_tokens"]]) -> Integer[np.ndarray, " n_tokens"]:
+def join(documents: Sequence[Integer[np.ndarray, " _"]]) -> Integer[np.ndarray, " n_tokens"]:
     """One stream of all documents, each preceded by `<|endoftext|>`."""
     separator = np.array([END_OF_TEXT_ID], dtype=np.uint16)
     return np.concatenate([part for document in documents for part in (separator, document)])

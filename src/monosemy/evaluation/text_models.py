@@ -15,7 +15,7 @@ _MIN_XZ_DICTIONARY_BYTES = 1 << 12
 
 @dataclass(frozen=True, slots=True)
 class _Contexts:
-    """Counts of one order: n-grams and contexts as sorted codes; followers = how many distinct tokens follow a context."""
+    """Counts of one order: n-grams and contexts as sorted codes; followers = distinct tokens after a context."""
 
     grams: Int64[np.ndarray, " grams"]
     gram_counts: Int64[np.ndarray, " grams"]
@@ -38,7 +38,7 @@ class NgramModel:
     orders: tuple[_Contexts, ...]
 
     @classmethod
-    def fit(cls, documents: Sequence[Stream], order: int, vocabulary_size: int) -> "NgramModel":
+    def fit(cls, documents: Sequence[Integer[np.ndarray, " _"]], order: int, vocabulary_size: int) -> "NgramModel":
         """Count the n-grams up to `order` (1 unigram, 2 bigram, 3 trigram) of documents that share no context.
 
         Raises ValueError when there is no token, or the n-grams of this order have no 64-bit codes.

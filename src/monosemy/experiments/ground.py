@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from monosemy.core import (
     numpy_generator,
     write_results,
 )
-from monosemy.corpus import SPLITS, Split, StdlibCorpus, TokenizedDocument
+from monosemy.corpus import SPLITS, Split, StdlibCorpus, TokenizedDocument, frozen_labels
 from monosemy.corpus.tasks import TASKS
 from monosemy.evaluation import (
     NgramModel,
@@ -45,6 +46,7 @@ class GroundConfig:
     corpus: str  # its fingerprint
     lm: str  # its fingerprint
     n_train_documents: int = 40  # sampled: the whole train split is eight times each held-out one
+    max_documents: int | None = None  # of each split, the first ones; none: all
     n_task_pairs: int = 400
     n_induction_sequences: int = 128
     seed: int = 0
@@ -55,24 +57,25 @@ class TextModelsConfig:
     """What the references are fitted on and measured on: a corpus, by its fingerprint."""
 
     corpus: str
+    max_documents: int | None = None
     seed: int = 0
 
 
 def measure_text_models(folder: Path, config: TextModelsConfig, corpus: StdlibCorpus, progress: Progress) -> None:
     """Bits a byte of n-gram tables fitted on train and of compressors, on validation and test; writes results.jsonl."""
     results: list[Result] = []
-    train = list(corpus.tokenized("train"))
-    train_text = b"".join(document.text.encode() for document in corpus.documents("train"))
+    train = _first(corpus, "train", config)
+    train_text = _text(corpus, train)
     with progress.task("n-gram tables and compressors", len(ORDERS) + len(HELD_OUT), "references") as task:
         for variant, order in ORDERS.items():
             model = NgramModel.fit([d.tokens for d in train], order, corpus.tokenizer.get_vocab_size())
             for split in HELD_OUT:
-                documents = list(corpus.tokenized(split))
+                documents = _first(corpus, split, config)
                 nats = np.array([model.nats(document.tokens).sum() for document in documents])
                 results.append(_bits_per_byte(nats, documents, split, config, variant=variant))
             task.advance()
         for split in HELD_OUT:
-            text = b"".join(document.text.encode() for document in corpus.documents(split))
+            text = _text(corpus, _first(corpus, split, config))
             measured = {
                 "gzip": gzip_bits_per_byte(text),
                 "xz": xz_bits_per_byte(text),
@@ -84,13 +87,18 @@ def measure_text_models(folder: Path, config: TextModelsConfig, corpus: StdlibCo
 
 
 def measure_language_model(
-    folder: Path, config: GroundConfig, lm: LanguageModel, corpus: StdlibCorpus, progress: Progress
+    folder: Path,
+    config: GroundConfig,
+    lm: LanguageModel,
+    corpus: StdlibCorpus,
+    references: Sequence[Result],
+    progress: Progress,
 ) -> None:
     """Bits a byte, loss by position, induction, tasks, samples.
 
-    Writes results.jsonl, per_document.npz (sums a document) and language_model.json (what the page shows).
+    Writes results.jsonl (the references' too), per_document.npz (sums a document), language_model.json (for the page).
     """
-    results: list[Result] = []
+    results = list(references)
     per_document: dict[str, np.ndarray] = {}
     nats_by_position: list[float] = []
     for split in SPLITS:
@@ -125,6 +133,7 @@ def measure_language_model(
         "induction": {name: values.tolist() for name, values in asdict(copied).items()},
         "curve": provenance["curve"],
         "tasks": [_task_summary(score, corpus.tokenizer) for score in scores],
+        "labels": _labels(),
         "samples": [{"prompt": prompt, "text": sample_text(lm, prompt, seed=config.seed)} for prompt in PROMPTS],
     }
     write_results(folder / "results.jsonl", results)
@@ -134,13 +143,21 @@ def measure_language_model(
 
 def _documents(corpus: StdlibCorpus, split: Split, config: GroundConfig) -> list[TokenizedDocument]:
     """All documents of a held-out split; of train a seeded sample."""
-    documents = list(corpus.tokenized(split))
+    documents = _first(corpus, split, config)
     if split != "train" or config.n_train_documents >= len(documents):
         return documents
     chosen = numpy_generator(config.seed, "train-documents").choice(
         len(documents), size=config.n_train_documents, replace=False
     )
     return [documents[i] for i in np.sort(chosen)]
+
+
+def _first(corpus: StdlibCorpus, split: Split, config: GroundConfig | TextModelsConfig) -> list[TokenizedDocument]:
+    return list(islice(corpus.tokenized(split), config.max_documents))
+
+
+def _text(corpus: StdlibCorpus, documents: Iterable[TokenizedDocument]) -> bytes:
+    return b"".join(corpus.text(document).encode() for document in documents)
 
 
 def _sizes(corpus: StdlibCorpus) -> dict[str, dict[str, int]]:
@@ -154,6 +171,22 @@ def _sizes(corpus: StdlibCorpus) -> dict[str, dict[str, int]]:
             "n_tokens": sum(len(document.tokens) for document in documents),
         }
     return sizes
+
+
+def _labels() -> list[dict[str, Any]]:
+    """The exact labels with enough positives in validation: how frequent, and how much of them the token tells."""
+    return [
+        {
+            "name": label.name,
+            "family": label.family,
+            "definition": label.definition,
+            "base_rate": label.n_positive["validation"] / label.n_scored["validation"],
+            "table_f1": label.table_f1,
+            "contextual": label.contextual,
+        }
+        for label in frozen_labels().labels
+        if label.table_f1 is not None
+    ]
 
 
 def _bits_per_byte(

@@ -16,6 +16,7 @@ from torch import Tensor
 from transformers import GPTNeoXConfig, GPTNeoXForCausalLM, PreTrainedTokenizerFast
 
 from monosemy.core import UserError, atomic_write_bytes, atomic_write_text
+from monosemy.lm.loading import resolve_device
 from monosemy.lm.model import LanguageModel
 
 NAME = "embedded"
@@ -27,7 +28,7 @@ END_OF_TEXT = "<|endoftext|>"
 Precision = Literal["int8", "float16"]
 
 
-def load_embedded(*, device: torch.device | str = "cpu") -> LanguageModel:
+def load_embedded(*, device: Literal["auto", "cpu", "cuda"] = "auto") -> LanguageModel:
     """The embedded model in float32 with the embedded corpus' tokenizer; the same weights on every machine.
 
     Raises UserError when the package was installed without its data.
@@ -35,7 +36,7 @@ def load_embedded(*, device: torch.device | str = "cpu") -> LanguageModel:
     with as_file(_shipped("lm", CONFIG_FILE, WEIGHTS_FILE)) as local:
         model = read_packed(local)
     tokenizer = _shipped("stdlib", TOKENIZER_FILE).joinpath(TOKENIZER_FILE).read_text(encoding="utf-8")
-    return wrap(model.to(torch.device(device)), Tokenizer.from_str(tokenizer), NAME)
+    return wrap(model.to(resolve_device(device)), Tokenizer.from_str(tokenizer), NAME)
 
 
 def embedded_provenance() -> dict[str, Any]:

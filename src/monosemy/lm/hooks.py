@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
@@ -188,8 +187,3 @@ def layers_from(site_map: SiteMap, first: int) -> Iterator[nn.Module]:
         yield [*site_map.blocks, site_map.final_norm][first]
     finally:
         parent.register_module(name, every_block)
-
-
-def mode(grad: bool) -> torch.inference_mode | torch.enable_grad:
-    """Inference mode, which records nothing, or recording for gradients."""
-    return torch.enable_grad() if grad else torch.inference_mode()

@@ -45,7 +45,7 @@ def load(
     tag or commit of the hub id. Only safetensors are read, and no code that comes with a model is ever run.
     Raises UserError, with what to do, when the model cannot be loaded.
     """
-    target = _device(device)
+    target = resolve_device(device)
     name = str(path_or_id) if revision is None else f"{path_or_id}@{revision}"
     local = Path(path_or_id).expanduser()
     if local.is_dir():
@@ -73,7 +73,8 @@ def load(
     return LanguageModel(model, tokenizer, name)
 
 
-def _device(device: str) -> torch.device:
+def resolve_device(device: str) -> torch.device:
+    """The device that auto, cpu or cuda names here. Raises UserError where there is no CUDA but it was asked for."""
     if device == "cuda" and not torch.cuda.is_available():
         raise UserError("device cuda was asked for, but PyTorch sees no CUDA device here; use cpu or auto")
     if device == "auto":

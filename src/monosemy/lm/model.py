@@ -8,17 +8,16 @@ from functools import cached_property
 from typing import final
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from monosemy.core import UserError, fingerprint
+from monosemy.core import Tokens, UserError, fingerprint
 from monosemy.lm.families import SiteMap
-from monosemy.lm.hooks import Recorder, StopForward, installed, layers_from, mode, on_input
+from monosemy.lm.hooks import Recorder, StopForward, installed, layers_from, on_input
 from monosemy.lm.interventions import Edit, replace
 from monosemy.lm.sites import RESIDUAL_LOCATIONS, Location, Site
 
-Tokens = Int[Tensor, "batch seq"]
 Residual = Float[Tensor, "batch seq d_model"]
 Logits = Float[Tensor, "batch kept vocab"]
 Activation = Float[Tensor, "batch seq d_site"]
@@ -161,9 +160,8 @@ class LanguageModel:
         n_last: int = 0,
     ) -> Run:
         """Logits and the activations at `sites` of one full pass with `edits`."""
-        logits, activations = self._forward(self._inputs(tokens), sites, edits, grad=grad, n_last=n_last)
-        assert logits is not None  # a pass that was not told to stop has them
-        return Run(logits, activations)
+        result = self._forward(self._inputs(tokens), sites, edits, grad=grad, n_last=n_last)
+        return Run(_logits(result), result[1])
 
     def run_from(
         self, site: Site, x: Residual, *, edits: Sequence[Edit] = (), grad: bool = False, n_last: int = 0
@@ -208,7 +206,8 @@ class LanguageModel:
         recorder = Recorder(sites, stop=n_last is None)
         logits = None
         hooks = installed(self._sites, edits, sites, recorder, grad=grad)
-        with suppress(StopForward), mode(grad), hooks:
+        # inference_mode(False) also turns recording on, whatever mode the caller is in.
+        with suppress(StopForward), torch.inference_mode(not grad), hooks:
             logits = self.model(**inputs, use_cache=False, logits_to_keep=n_last or 0).logits
         return logits, recorder.result()
 

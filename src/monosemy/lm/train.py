@@ -102,8 +102,7 @@ def train(
     state = _State.start(training, data, device)
     if checkpoint.exists():
         state.load(checkpoint)
-    with (progress or silent()).task("train the language model", training.n_steps, "steps") as task:
-        task.advance(state.step)
+    with (progress or silent()).task("train the language model", training.n_steps, "steps", state.step) as task:
         while state.step < training.n_steps:
             last = min(training.n_steps, state.step + training.evaluate_every_steps)
             started = time.process_time()

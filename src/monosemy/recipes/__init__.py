@@ -1,7 +1,7 @@
 """Runs by name: a recipe is a function that returns the frozen configuration of a run."""
 
 from monosemy.recipes.embedded_lm import EmbeddedLM, train_embedded_lm, write_embedded_lm
-from monosemy.recipes.harvest import Harvest, harvest
+from monosemy.recipes.harvest import Harvest, run_harvest
 from monosemy.recipes.stdlib import StdlibRun, run_stdlib, stdlib
 
 RECIPES = {"stdlib": stdlib}
@@ -11,7 +11,7 @@ __all__ = [
     "EmbeddedLM",
     "Harvest",
     "StdlibRun",
-    "harvest",
+    "run_harvest",
     "run_stdlib",
     "stdlib",
     "train_embedded_lm",

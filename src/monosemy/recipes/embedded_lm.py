@@ -19,9 +19,7 @@ class EmbeddedLM:
     """Everything that decides the embedded model's weights, next to the corpus and the number of threads."""
 
     training: LMTraining = field(
-        default_factory=lambda: LMTraining(
-            architecture=Architecture(n_layers=4, d_model=160, n_heads=5), n_steps=12_500
-        )
+        default_factory=lambda: LMTraining(architecture=Architecture(n_layers=4, d_model=160, n_heads=5), n_steps=9_000)
     )
     batch_sequences: int = 8
     repeat_fraction: float = 0.17  # rows that repeat a segment, so that the model learns to copy
@@ -69,6 +67,7 @@ def write_embedded_lm(
         "command": command,
         "recipe": to_json(recipe),
         "corpus": corpus.fingerprint(),
+        "seed": recipe.training.seed,
         "n_threads": n_threads,
         "versions": {
             "python": platform.python_version(),

@@ -1,5 +1,6 @@
 """`monosemy harvest`: a language model's activations on a text; with `--describe`, what they look like."""
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -12,7 +13,7 @@ from monosemy.activations import describe, write_description
 from monosemy.core import Progress, UserError, set_threads
 from monosemy.corpus import Corpus, Split, StdlibCorpus, TokenizedDocument, open_corpus, tokenize
 from monosemy.lm import LanguageModel, Site, load, load_embedded
-from monosemy.pipeline import Run, Stage, Workspace
+from monosemy.pipeline import Run, Stage, StageRecord, Workspace
 from monosemy.report import write_describe_page
 
 EMBEDDED_LM, EMBEDDED_CORPUS = "embedded", "stdlib"
@@ -52,7 +53,7 @@ class DescribeConfig:
     seed: int
 
 
-def harvest(options: Harvest, *, command: Sequence[str], progress: Progress) -> list[str]:
+def run_harvest(options: Harvest, *, command: Sequence[str], progress: Progress) -> list[str]:
     """Do what the options say; the lines to print at the end. Raises UserError before anything is written."""
     if not options.describe:
         raise UserError("harvest can describe activations so far, not store them; add --describe")
@@ -76,7 +77,7 @@ def harvest(options: Harvest, *, command: Sequence[str], progress: Progress) -> 
         )
         description = run.stage(describe_stage(config, lm, corpus))
         page = options.out / "index.html"
-        write_describe_page(page, description.path)
+        write_describe_page(page, description.path, how_it_was_made(run))
     return [f"described {lm.name} on the {options.split} split of {corpus.name} at {len(sites)} sites", f"page: {page}"]
 
 
@@ -97,6 +98,24 @@ def describe_stage(config: DescribeConfig, lm: LanguageModel, corpus: Corpus) ->
         write_description(workspace.folder, description)
 
     return Stage(name="describe", config=config, body=body)
+
+
+def how_it_was_made(run: Run) -> dict[str, str]:
+    """What a page says of the run behind it, a line each."""
+    record = run.record
+    stages = [f"{stage.name} {_seconds(stage)}" for stage in record.stages]
+    return {
+        "command": shlex.join(record.command),
+        "stages": ", ".join(stages),
+        "seed": str(record.seed),
+        "threads": str(record.n_threads),
+        "versions": f"monosemy {record.monosemy}, Python {record.python}, torch {record.torch}",
+    }
+
+
+def _seconds(stage: StageRecord) -> str:
+    seconds = "" if stage.computed_seconds is None else f"{stage.computed_seconds:.0f} s"
+    return f"{seconds} (cached)".strip() if stage.status == "cached" else seconds
 
 
 def documents_for(lm: LanguageModel, corpus: Corpus, split: Split) -> Iterator[TokenizedDocument]:

@@ -10,7 +10,7 @@ from monosemy.corpus import StdlibCorpus
 from monosemy.experiments import GroundConfig, TextModelsConfig, measure_language_model, measure_text_models
 from monosemy.lm import LanguageModel, load_embedded
 from monosemy.pipeline import Run, Stage, Workspace
-from monosemy.recipes.harvest import DescribeConfig, describe_stage
+from monosemy.recipes.harvest import DescribeConfig, describe_stage, how_it_was_made
 from monosemy.report import write_ground_page
 
 TASK_GATE = 0.9
@@ -25,6 +25,7 @@ class StdlibRun:
     n_describe_sequences: int = 400  # rows of 256 tokens whose activations are described
     n_train_documents: int = 40  # of the train split, on which bits a byte are measured too
     n_task_pairs: int = 400
+    max_documents: int | None = None  # of each split: a quick look instead of the figures to cite
     seed: int = 0
     threads: int | None = None  # none: every core
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -49,15 +50,15 @@ def run_stdlib(options: StdlibRun, *, command: Sequence[str], progress: Progress
         refresh=options.refresh,
     ) as run:
         references = run.stage(_text_models_stage(options, corpus))
-        measured = run.stage(_language_model_stage(options, lm, corpus))
+        measured = run.stage(_language_model_stage(options, lm, corpus, references))
         description = run.stage(describe_stage(_describe_config(options, lm, corpus), lm, corpus))
         page = options.out / "report" / "index.html"
-        write_ground_page(page, measured.path, references.path, description.path, options.out / "run.json")
-    return [*_summary(measured, references), f"report: {page}"]
+        write_ground_page(page, measured.path, description.path, how_it_was_made(run))
+    return [*_summary(measured), f"report: {page}"]
 
 
 def _text_models_stage(options: StdlibRun, corpus: StdlibCorpus) -> Stage:
-    config = TextModelsConfig(corpus=corpus.fingerprint(), seed=options.seed)
+    config = TextModelsConfig(corpus=corpus.fingerprint(), max_documents=options.max_documents, seed=options.seed)
 
     def body(workspace: Workspace) -> None:
         measure_text_models(workspace.folder, config, corpus, workspace.progress)
@@ -65,19 +66,21 @@ def _text_models_stage(options: StdlibRun, corpus: StdlibCorpus) -> Stage:
     return Stage(name="text-models", config=config, body=body)
 
 
-def _language_model_stage(options: StdlibRun, lm: LanguageModel, corpus: StdlibCorpus) -> Stage:
+def _language_model_stage(options: StdlibRun, lm: LanguageModel, corpus: StdlibCorpus, references: Artifact) -> Stage:
     config = GroundConfig(
         corpus=corpus.fingerprint(),
         lm=lm.fingerprint(),
         n_train_documents=options.n_train_documents,
         n_task_pairs=options.n_task_pairs,
+        max_documents=options.max_documents,
         seed=options.seed,
     )
 
     def body(workspace: Workspace) -> None:
-        measure_language_model(workspace.folder, config, lm, corpus, workspace.progress)
+        reference_results = read_results(references.file("results.jsonl"))
+        measure_language_model(workspace.folder, config, lm, corpus, reference_results, workspace.progress)
 
-    return Stage(name="language-model", config=config, body=body)
+    return Stage(name="language-model", config=config, body=body, parents={"text-models": references})
 
 
 def _describe_config(options: StdlibRun, lm: LanguageModel, corpus: StdlibCorpus) -> DescribeConfig:
@@ -87,16 +90,15 @@ def _describe_config(options: StdlibRun, lm: LanguageModel, corpus: StdlibCorpus
         split="train",
         sites=tuple(str(site) for site in lm.sites("resid_post")),
         context_length=lm.context_length,
-        n_documents=len(corpus.frozen_documents),
+        n_documents=options.max_documents or len(corpus.frozen_documents),
         n_sequences=options.n_describe_sequences,
         seed=options.seed,
     )
 
 
-def _summary(measured: Artifact, references: Artifact) -> list[str]:
+def _summary(measured: Artifact) -> list[str]:
     """The run in a few lines: bits a byte beside the references, tasks beside the gate."""
     results = {(r.metric, r.variant, r.split): r for r in read_results(measured.file("results.jsonl"))}
-    results |= {(r.metric, r.variant, r.split): r for r in read_results(references.file("results.jsonl"))}
     own = results["lm_bits_per_byte", None, "test"]
     xz = results["lm_bits_per_byte", "xz_given_train", "test"]
     trigram = results["lm_bits_per_byte", "trigram", "test"]

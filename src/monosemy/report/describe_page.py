@@ -8,12 +8,14 @@ import numpy as np
 
 from monosemy.core import atomic_write_text
 from monosemy.report.figures import Axis, Line, bar_chart, line_chart
-from monosemy.report.numbers import count, percent, plain_value, significant
+from monosemy.report.numbers import count, duration, percent, plain_value, significant
 from monosemy.report.page import (
     Chart,
     Column,
+    Content,
     Markup,
     Section,
+    code,
     details,
     facts,
     figures,
@@ -52,7 +54,9 @@ def text_answer(description: DescriptionFiles) -> Markup:
         strong(f"{significant(_median(data, 'n_tokens'))} tokens"),
         f" ({significant(_median(data, 'n_bytes'))} bytes). ",
     )
-    packed = f"packed into {count(data['n_rows'])} full rows, all but {count(data['n_dropped_tokens'])} tokens are seen."
+    packed = (
+        f"packed into {count(data['n_rows'])} full rows, all but {count(data['n_dropped_tokens'])} tokens are seen."
+    )
     if covered is None:
         return sentence(first, packed.capitalize())
     share = percent(covered["covered"], 1)
@@ -68,8 +72,8 @@ def activations_answer(description: DescriptionFiles) -> Markup:
         f"At {site['site']}, {site['n_components']['0.9']} of {site['d_site']} principal components hold 90 % of the "
         f"variance, the mean vector holds {percent(site['mean_share'])} of the mean square, and ",
         strong(f"{n_outliers} outlier dimension{'' if n_outliers == 1 else 's'}"),
-        f" stand{'s' if n_outliers == 1 else ''} out. The first position's norm is {ratio:.2f} times that of the others, "
-        "and it is left out of all other figures.",
+        f" stand{'s' if n_outliers == 1 else ''} out. The first position's norm is {ratio:.2f} times that of "
+        "the others, and it is left out of all other figures.",
     )
 
 
@@ -104,24 +108,40 @@ def activations_section(description: DescriptionFiles) -> Section:
         body=(
             paragraph(
                 f"Measured on {count(data['n_sequences'])} of {count(data['n_rows'])} packed sequences of "
-                f"{data['context_length']} tokens, drawn at random; {count(sites[0]['n_tokens'])} tokens a site.{remark}"
+                f"{data['context_length']} tokens, drawn at random; {count(sites[0]['n_tokens'])} tokens a site."
+                f"{remark}"
             ),
             _sites_table(sites),
             figures(
-                _norm_chart(description, drawn), _spectrum_chart(description, drawn), _kurtosis_chart(description, drawn)
+                _norm_chart(description, drawn),
+                _spectrum_chart(description, drawn),
+                _kurtosis_chart(description, drawn),
             ),
             details("What the columns mean", facts(data["definitions"].items())),
         ),
     )
 
 
+def run_facts(run: Mapping[str, Any]) -> list[tuple[str, Content]]:
+    """What is known of the run: `command`, `seconds`, and every other key as it is but `not_measured`."""
+    lines: list[tuple[str, Content]] = []
+    for key, value in run.items():
+        if key == "command":
+            lines.append((key, code(str(value))))
+        elif key == "seconds":
+            lines.append(("time", duration(value)))
+        elif key != "not_measured":
+            lines.append((key, plain_value(value)))
+    return lines
+
+
 def _made(description: DescriptionFiles, run: Mapping[str, Any]) -> Section:
     data = description.data
-    lines = [("language model", f"{data['lm']['name']}, fingerprint {data['lm']['fingerprint']}")]
+    lines: list[tuple[str, Content]] = [
+        ("language model", f"{data['lm']['name']}, fingerprint {data['lm']['fingerprint']}")
+    ]
     lines += [("seed of the sample", str(data["seed"]))] if "seed" in data else []
-    return Section(
-        title="How it was made", body=(facts([*lines, *((key, plain_value(value)) for key, value in run.items())]),)
-    )
+    return Section(title="How it was made", body=(facts([*lines, *run_facts(run)]),))
 
 
 def _median(data: Mapping[str, Any], unit: str) -> float:
@@ -135,11 +155,11 @@ def _drawn(names: Sequence[str]) -> list[str]:
 
 def _sites_table(sites: Sequence[Mapping[str, Any]]) -> Markup:
     titles = [
-        *("width", "mean norm", "first position's norm", "mean's share of mean square", "outlier dimensions (x median)"),
-        *("excess kurtosis, median", "and 95 %", "participation ratio", "components for 90 %", "for 99 %"),
+        *("width", "norm", "norm, first position", "mean's share", "outlier dimensions"),
+        *("excess kurtosis, median", "95 %", "participation ratio", "components for 90 %", "99 %"),
     ]
-    kinds = {"outlier dimensions (x median)": "text"}
-    columns = [Column(title="site"), *(Column(title=t, kind="text" if t in kinds else "number") for t in titles)]
+    columns = [Column(title="site")]
+    columns += [Column(title=t, kind="label" if t.startswith("outlier") else "number") for t in titles]
     rows = [
         [
             site["site"],
@@ -156,7 +176,9 @@ def _sites_table(sites: Sequence[Mapping[str, Any]]) -> Markup:
         ]
         for site in sites
     ]
-    return table(columns, rows, "Activations beyond the first position, by site")
+    return table(
+        columns, rows, "Activations beyond the first position, by site; outliers with their mean square over the median"
+    )
 
 
 def _outliers(entries: Sequence[Mapping[str, Any]]) -> str:
@@ -166,7 +188,7 @@ def _outliers(entries: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _coverage_chart(data: Mapping[str, Any]) -> Chart:
-    rows = tuple((c["context_length"], c["covered"], c["utilization"]) for c in data["coverage"])
+    rows = tuple((float(c["context_length"]), c["covered"], c["utilization"]) for c in data["coverage"])
     lengths, covered, utilization = (list(column) for column in zip(*rows, strict=True))
     lines = [
         Line(label="tokens covered", x=lengths, y=covered),
@@ -177,8 +199,8 @@ def _coverage_chart(data: Mapping[str, Any]) -> Chart:
         title="One row a document",
         caption="Were each document cut or padded to one row: share of all tokens that would be seen, and share of the "
         "batch that would be tokens, not padding.",
-        alt=f"Two curves over the context length. Tokens covered rise from {percent(covered[0], 1)} at {lengths[0]} to "
-        f"{percent(covered[-1], 1)} at {lengths[-1]}; the real share of a batch falls to {percent(utilization[-1], 1)}.",
+        alt=f"Two curves over the context length. Tokens covered rise from {percent(covered[0], 1)} at {lengths[0]:g} "
+        f"to {percent(covered[-1], 1)} at {lengths[-1]:g}; the real share falls to {percent(utilization[-1], 1)}.",
         svg=line_chart(
             "context-coverage",
             lines,
@@ -212,19 +234,25 @@ def _lengths_chart(data: Mapping[str, Any]) -> Chart:
 def _norm_chart(description: DescriptionFiles, sites: Sequence[str]) -> Chart:
     lines, rows = [], []
     for name in sites:
-        mean, low, median, high = (description.arrays[f"{name}/norm_{k}"].tolist() for k in ("mean", "low", "median", "high"))
+        mean, low, median, high = (
+            description.arrays[f"{name}/norm_{k}"].tolist() for k in ("mean", "low", "median", "high")
+        )
         places = list(range(len(mean)))
         rows += [(name, p, mean[p], low[p], median[p], high[p]) for p in places]
-        lines.append(Line(label=name, x=places[1:], y=mean[1:], low=low[1:], high=high[1:], apart=(0.0, mean[0])))
+        band = (low[1:], high[1:]) if name == sites[-1] else (None, None)  # several bands could not be told apart
+        lines.append(Line(label=name, x=places[1:], y=mean[1:], low=band[0], high=band[1], apart=(0.0, mean[0])))
     ends = "; ".join(f"{line.label} {line.y[-1]:.3g}" for line in lines)
     return Chart(
         name="norm-by-position",
         title="Norm by position",
-        caption="Mean length of the activation at each position of a sequence, with the band of the middle 90 %. The "
-        "first position stands apart, as a point.",
+        caption="Mean length of the activation at each position of a sequence, with the band of the middle 90 % at "
+        f"{sites[-1]}. The first position stands apart, as a point.",
         alt=f"Curves of the mean activation norm over the position, one a site; at the last position: {ends}.",
         svg=line_chart(
-            "norm-by-position", lines, Axis(label="position in the sequence"), Axis(label="norm of the activation", log=True)
+            "norm-by-position",
+            lines,
+            Axis(label="position in the sequence"),
+            Axis(label="norm of the activation", log=True),
         ),
         columns=("site", "position", "mean", "quantile_5", "median", "quantile_95"),
         rows=tuple(rows),

@@ -27,8 +27,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P")
 _SETTINGS = {
     "svg.fonttype": "none",
     "font.family": _FONT,
-    "font.size": 11.0,
-    "axes.titlesize": 11.0,
+    "font.size": 12.0,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.unicode_minus": False,
@@ -39,7 +38,7 @@ _SETTINGS = {
     "grid.color": _STAND_INS["line"],
     "grid.linewidth": 0.7,
     "legend.frameon": False,
-    "legend.fontsize": 10.0,
+    "legend.fontsize": 11.0,
     "legend.labelcolor": _STAND_INS["ink"],
     "lines.linewidth": 1.8,
     "text.color": _STAND_INS["ink"],
@@ -55,11 +54,11 @@ class Line:
     """A curve, with a band between `low` and `high` where given, and a point that stands apart from it."""
 
     label: str
-    x: Sequence[float]
-    y: Sequence[float]
-    low: Sequence[float] | None = None
-    high: Sequence[float] | None = None
-    apart: tuple[float, float] | None = None
+    x: Sequence[int | float]
+    y: Sequence[int | float]
+    low: Sequence[int | float] | None = None
+    high: Sequence[int | float] | None = None
+    apart: tuple[int | float, int | float] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,8 +77,8 @@ class Cloud:
     """Points of one kind."""
 
     label: str
-    x: Sequence[float]
-    y: Sequence[float]
+    x: Sequence[int | float]
+    y: Sequence[int | float]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,11 +87,13 @@ class Axis:
 
     label: str
     log: bool = False
-    limits: tuple[float, float] | None = None
+    limits: tuple[int | float, int | float] | None = None
     percent: bool = False
 
 
-def line_chart(name: str, lines: Sequence[Line], x: Axis, y: Axis, *, reference: tuple[float, str] | None = None) -> Markup:
+def line_chart(
+    name: str, lines: Sequence[Line], x: Axis, y: Axis, *, reference: tuple[float, str] | None = None
+) -> Markup:
     """Curves told apart by color and by dashes; `reference` is a level with its name."""
     with matplotlib.rc_context(_SETTINGS):
         figure, axes = _canvas(HEIGHT)
@@ -107,7 +108,7 @@ def line_chart(name: str, lines: Sequence[Line], x: Axis, y: Axis, *, reference:
             _level(axes, *reference)
         _dress(axes, x, y)
         if len(lines) > 1:
-            _legend(axes, len(lines))
+            _legend(figure)
         return _svg(figure, name)
 
 
@@ -140,11 +141,11 @@ def scatter_chart(name: str, clouds: Sequence[Cloud], x: Axis, y: Axis) -> Marku
             )
         _dress(axes, x, y)
         if len(clouds) > 1:
-            _legend(axes, len(clouds))
+            _legend(figure)
         return _svg(figure, name)
 
 
-def bar_chart(name: str, edges: Sequence[float], counts: Sequence[float], x: Axis, y: Axis) -> Markup:
+def bar_chart(name: str, edges: Sequence[int | float], counts: Sequence[int | float], x: Axis, y: Axis) -> Markup:
     """A histogram: counts between edges."""
     with matplotlib.rc_context(_SETTINGS):
         figure, axes = _canvas(HEIGHT)
@@ -171,13 +172,13 @@ def _level(axes: Axes, value: float, label: str) -> None:
     _name(axes, label, (1.0, value), ("axes fraction", "data"))
 
 
-def _name(axes: Axes, label: str, at: tuple[float, float], coordinates: tuple[str, str]) -> None:
-    axes.annotate(label, at, (0, 3), xycoords=coordinates, textcoords="offset points", ha="right", fontsize=10.0)
+def _name(axes: Axes, label: str, at: tuple[int | float, int | float], coordinates: tuple[str, str]) -> None:
+    axes.annotate(label, at, (0, 3), xycoords=coordinates, textcoords="offset points", ha="right", fontsize=11.0)
 
 
-def _legend(axes: Axes, n: int) -> None:
+def _legend(figure: Figure) -> None:
     # Above the axes: it never hides data.
-    axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=min(n, 3), borderaxespad=0.2, columnspacing=1.2)
+    figure.legend(loc="outside upper left", ncols=3, borderaxespad=0.2, columnspacing=1.0, handlelength=1.7)
 
 
 def _dress(axes: Axes, x: Axis, y: Axis | None) -> None:
@@ -205,8 +206,8 @@ def _dress(axes: Axes, x: Axis, y: Axis | None) -> None:
 
 
 def _plain(value: float) -> str:
-    """A power of ten without an exponent where that is short."""
-    if 1e4 <= value < 1e9:
+    """Without an exponent in the usual range: 0.01, 20, 1k, 5M."""
+    if 1e3 <= value < 1e9:
         return f"{value / 1e6:g}M" if value >= 1e6 else f"{value / 1e3:g}k"
     return f"{value:g}"
 

@@ -6,7 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from monosemy.core import Result, atomic_write_text
-from monosemy.report.describe_page import activations_answer, activations_section, text_answer, text_section
+from monosemy.report.describe_page import (
+    activations_answer,
+    activations_section,
+    run_facts,
+    text_answer,
+    text_section,
+)
 from monosemy.report.language_model_charts import induction_charts, labels_chart, loss_chart, position_chart
 from monosemy.report.numbers import (
     count,
@@ -67,7 +73,7 @@ def write_ground_page(
     lm = evaluation.language_model
     html = page(
         title=f"{lm['name']}: the language model, measured",
-        subtitle=_what_it_is(lm),
+        subtitle="The ground to stand on: the model, its text and its activations, before any dictionary is trained.",
         lead=[_loaded(lm), _prediction_answer(evaluation), tasks_answer(lm["tasks"])],
         sections=[
             _prediction_section(evaluation),
@@ -134,15 +140,19 @@ def _prediction_section(evaluation: EvaluationFiles) -> Section:
     lm = evaluation.language_model
     bits = _bits_per_byte(evaluation.results)
     units = {r.n_unit for r in bits.values() if r.n_unit is not None and r.ci_low is not None}
+    with_interval = {split for (_, split), result in bits.items() if result.ci_low is not None}
     columns = [Column(title="predictor")]
     for split in SPLITS:
-        columns += [Column(title=split, kind="number"), Column(title="95 % interval", kind="number")]
+        columns.append(Column(title=split, kind="number"))
+        columns += [Column(title="95 % interval", kind="number")] if split in with_interval else []
     rows: list[list[Content]] = []
     for key, name in PREDICTORS.items():
-        found = [bits.get((key, split)) for split in SPLITS]
-        if any(result is not None for result in found):
-            cells = [cell for result in found for cell in _value_and_interval(result)]
-            rows.append([strong(name) if key == "lm" else name, *cells])
+        if any((key, split) in bits for split in SPLITS):
+            row: list[Content] = [strong(name) if key == "lm" else name]
+            for split in SPLITS:
+                value, within = _value_and_interval(bits.get((key, split)))
+                row += [value, within] if split in with_interval else [value]
+            rows.append(row)
     charts = [loss_chart(lm["curve"])] if lm["curve"] else []
     charts += [position_chart(lm["nats_by_position"])] if lm["nats_by_position"] else []
     resampled = f" Intervals: bootstrap over {' and '.join(sorted(units))}." if units else ""
@@ -151,8 +161,9 @@ def _prediction_section(evaluation: EvaluationFiles) -> Section:
         body=(
             table(columns, rows, "Bits a byte of UTF-8, by split; less is better"),
             note(
-                "Every token is predicted once, in rows that start afresh: half of the context on average, so the model's "
-                f"figure is an upper bound.{resampled} xz given the training text is the cost of the text once that is known."
+                "Every token is predicted once, in rows that start afresh: half of the context on average, so the "
+                f"model's figure is an upper bound.{resampled} xz given the training text is the cost of the text "
+                "once that is known."
             ),
             figures(*charts),
         ),
@@ -208,7 +219,7 @@ def _labels_sections(lm: Mapping[str, Any]) -> list[Section]:
                 paragraph(
                     f"What is exactly true of each token is known for {len(labels)} labels. ",
                     strong(f"{n_contextual} are contextual"),
-                    ": the token alone does not give them away, so that finding them takes more than a table of tokens.",
+                    ": the token alone does not give them away; finding them takes more than a table of tokens.",
                 ),
                 figures(labels_chart(labels)),
                 details(f"All {len(labels)} labels", table(columns, rows, "Labels, by family and base rate")),
@@ -234,24 +245,24 @@ def _samples_sections(lm: Mapping[str, Any]) -> list[Section]:
         code_block(sentence(Markup("<mark>"), sample["prompt"], Markup("</mark>"), sample["text"]))
         for sample in lm["samples"]
     ]
-    return [Section(title="Samples", body=(paragraph("What the model writes after a given beginning (marked)."), *blocks))]
+    return [
+        Section(title="Samples", body=(paragraph("What the model writes after a given beginning (marked)."), *blocks))
+    ]
 
 
 def _made_section(lm: Mapping[str, Any], run: Mapping[str, Any]) -> Section:
     provenance, corpus = lm["provenance"], lm["corpus"]
-    of_run: list[tuple[str, Content]] = [
-        (key, code(str(value)) if key == "command" else duration(value) if key == "seconds" else plain_value(value))
-        for key, value in run.items()
-        if key != "not_measured"
-    ]
     of_model: list[tuple[str, Content]] = [("architecture", plain_value(lm["architecture"]))]
-    of_model += [("made by", code(str(provenance["command"])))] if "command" in provenance else []
-    of_model += [("seed", plain_value(provenance["seed"]))] if "seed" in provenance else []
-    of_model += [("versions", plain_value(provenance["versions"]))] if "versions" in provenance else []
+    of_model += [("model made by", code(str(provenance["command"])))] if "command" in provenance else []
+    of_model += [("model's seed", plain_value(provenance["seed"]))] if "seed" in provenance else []
+    of_model += [("model made with", plain_value(provenance["versions"]))] if "versions" in provenance else []
     if lm["curve"]:
         last = lm["curve"][-1]
         of_model.append(("training", f"{count(last['step'])} steps, {duration(last['cpu_seconds'])} of processor time"))
-    columns = [Column(title="split"), *(Column(title=t, kind="number") for t in ("documents", "units", "bytes", "tokens"))]
+    columns = [
+        Column(title="split"),
+        *(Column(title=t, kind="number") for t in ("documents", "units", "bytes", "tokens")),
+    ]
     rows = [
         [split, *(count(size[key]) for key in ("n_documents", "n_units", "n_bytes", "n_tokens"))]
         for split, size in corpus["splits"].items()
@@ -260,7 +271,7 @@ def _made_section(lm: Mapping[str, Any], run: Mapping[str, Any]) -> Section:
     return Section(
         title="How it was made",
         body=(
-            facts([*of_run, *of_model, ("text", f"{corpus['name']}, fingerprint {corpus['fingerprint']}")]),
+            facts([*run_facts(run), *of_model, ("text", f"{corpus['name']}, fingerprint {corpus['fingerprint']}")]),
             table(columns, rows, f"The text, {corpus['name']}"),
             details("Everything recorded with the model", code_block(json.dumps(whole, indent=1, default=str))),
         ),
@@ -309,5 +320,5 @@ def _name(result: Result) -> str:
     return ", ".join(part for part in (result.metric, result.variant, result.split, result.site) if part)
 
 
-def _mean(values: Sequence[float]) -> float:
+def _mean(values: Sequence[int | float]) -> float:
     return sum(values) / len(values)

@@ -22,7 +22,7 @@ def loss_chart(curve: Sequence[Mapping[str, Any]]) -> Chart:
     return Chart(
         name="loss",
         title="Loss while training",
-        caption=f"Cross-entropy. The lowest validation loss, {validation[best]:.3f} nats a token, is at step {steps[best]:,}.",
+        caption=f"Cross-entropy. Lowest validation loss: {validation[best]:.3f} nats a token, at step {steps[best]:,}.",
         alt=f"Two curves over the training steps. The validation loss falls from {validation[0]:.2f} to "
         f"{validation[-1]:.2f} nats a token, the training loss to {train[-1]:.2f}.",
         svg=line_chart(
@@ -36,7 +36,7 @@ def loss_chart(curve: Sequence[Mapping[str, Any]]) -> Chart:
     )
 
 
-def position_chart(nats: Sequence[float]) -> Chart:
+def position_chart(nats: Sequence[int | float]) -> Chart:
     """Loss at each position of the held-out sequences."""
     return Chart(
         name="nats-by-position",
@@ -55,14 +55,16 @@ def position_chart(nats: Sequence[float]) -> Chart:
     )
 
 
-def induction_charts(induction: Mapping[str, Sequence[float]], vocabulary_size: int | None) -> tuple[Chart, Chart]:
+def induction_charts(
+    induction: Mapping[str, Sequence[int | float]], vocabulary_size: int | None
+) -> tuple[Chart, Chart]:
     """Random tokens given twice: loss and right guesses in the first and in the second copy."""
     parts = {key: list(induction[key]) for key in ("nats_first", "nats_second", "right_first", "right_second")}
     x = list(range(len(parts["nats_first"])))
     second, right = np.mean(parts["nats_second"][1:]), np.mean(parts["right_second"][1:])
     uniform = None if vocabulary_size is None else (float(np.log(vocabulary_size)), "uniform guess")
 
-    def rows(quantity: str) -> tuple[tuple[float, ...], ...]:
+    def rows(quantity: str) -> tuple[tuple[int | float, ...], ...]:
         return tuple(zip(x, parts[f"{quantity}_first"], parts[f"{quantity}_second"], strict=True))
 
     def lines(quantity: str) -> list[Line]:
@@ -81,7 +83,7 @@ def induction_charts(induction: Mapping[str, Sequence[float]], vocabulary_size: 
     guesses = Chart(
         name="induction-right",
         title="Copying: right guesses",
-        caption="Share of the same tokens that are the model's first guess. Where the second copy begins cannot be known.",
+        caption="Share of the same tokens that are the model's first guess. Where the copy starts cannot be known.",
         alt=f"Share of right first guesses over the position; mean over the second copy {percent(float(right))}.",
         svg=line_chart(
             "induction-right",
@@ -98,7 +100,8 @@ def induction_charts(induction: Mapping[str, Sequence[float]], vocabulary_size: 
 def tasks_chart(tasks: Sequence[Mapping[str, Any]]) -> Chart:
     """Share of right pairs of each task with its interval, and the gate."""
     dots = [
-        Dot(label=t["name"], value=t["accuracy"], low=t["low"], high=t["high"], hollow=bool(t["hard_case"])) for t in tasks
+        Dot(label=t["name"], value=t["accuracy"], low=t["low"], high=t["high"], hollow=bool(t["hard_case"]))
+        for t in tasks
     ]
     return Chart(
         name="tasks",
@@ -106,7 +109,10 @@ def tasks_chart(tasks: Sequence[Mapping[str, Any]]) -> Chart:
         caption="Share of pairs that are right in both prompts, with 95 % intervals. Hollow: hard cases.",
         alt="Share of right pairs by task: " + ", ".join(f"{dot.label} {percent(dot.value)}" for dot in dots) + ".",
         svg=dot_chart(
-            "tasks", dots, Axis(label="right pairs", limits=(-0.02, 1.02), percent=True), gate=(GATE, f"gate {GATE:.0%}")
+            "tasks",
+            dots,
+            Axis(label="right pairs", limits=(-0.02, 1.02), percent=True),
+            gate=(GATE, f"gate {percent(GATE)}"),
         ),
         columns=("task", "accuracy", "ci_low", "ci_high", "hard_case"),
         rows=tuple((t["name"], t["accuracy"], t["low"], t["high"], int(t["hard_case"])) for t in tasks),
@@ -131,8 +137,8 @@ def labels_chart(labels: Sequence[Mapping[str, Any]]) -> Chart:
         title="Labels",
         caption="Each point is a label: how often it holds, and the F1 of guessing it from the token alone. Contextual "
         "labels, which the token does not give away, are the ones that take a look at the context.",
-        alt=f"{len(known)} labels by base rate and token-table F1; {len(clouds[1].y)} are contextual, with a median F1 of "
-        f"{significant(contextual_f1, 2)}.",
+        alt=f"{len(known)} labels by base rate and token-table F1; {len(clouds[1].y)} are contextual, with a median F1 "
+        f"of {significant(contextual_f1, 2)}.",
         svg=scatter_chart(
             "labels",
             clouds,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import quote
 
-from monosemy.report.style import STYLE
+from monosemy.report.style import style_sheet
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def page(
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
 <link rel="icon" href="data:,">
 <title>{text(title)}</title>
-<style>{STYLE}</style>
+<style>{style_sheet()}</style>
 </head>
 <body>
 <header>
@@ -191,17 +191,19 @@ def figures(*charts: Chart) -> Markup:
 
 
 def csv_text(chart: Chart) -> str:
-    """The data of a figure as CSV with a header line; an absent value is empty."""
+    """The data of a figure as CSV with a header line, six digits to a number; an absent value is empty."""
     stream = io.StringIO()
-    csv.writer(stream, lineterminator="\n").writerows([chart.columns, *chart.rows])
+    rows = [[f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row] for row in chart.rows]
+    csv.writer(stream, lineterminator="\n").writerows([chart.columns, *rows])
     return stream.getvalue()
 
 
 def _figure(chart: Chart) -> str:
-    data = "data:text/csv;charset=utf-8," + quote(csv_text(chart))
+    data = "data:text/csv;charset=utf-8," + quote(csv_text(chart), safe=",")
     svg = chart.svg.html.replace("<svg ", f'<svg role="img" aria-label="{html.escape(chart.alt)}" ', 1)
-    link = f'<a download="{html.escape(chart.name)}.csv" href="{data}">{text(chart.title)}: data (CSV)</a>'
+    name, title = html.escape(chart.name), html.escape(chart.title)
+    link = f'<a download="{name}.csv" href="{data}" aria-label="Data (CSV): {title}">Data (CSV)</a>'
     return (
-        f'<figure id="figure-{html.escape(chart.name)}">{svg}'
-        f"<figcaption><b>{text(chart.title)}.</b> {text(chart.caption)} {link}</figcaption></figure>"
+        f'<figure id="figure-{name}">{svg}'
+        f"<figcaption><b>{title}.</b> {text(chart.caption)} {link}</figcaption></figure>"
     )

@@ -1,6 +1,7 @@
 """How the pages look: one palette for light, one for dark, and one style sheet."""
 
 from collections.abc import Mapping
+from importlib.resources import files
 from types import MappingProxyType
 
 SERIES = ("series-1", "series-2", "series-3", "series-4", "series-5", "series-6")
@@ -32,64 +33,14 @@ def variables(palette: Mapping[str, str]) -> str:
     return " ".join(f"--{name}: {color};" for name, color in palette.items())
 
 
-STYLE = (
-    f"""
-:root {{ color-scheme: light dark; {variables(LIGHT)} --font: system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }}
-@media (prefers-color-scheme: dark) {{ :root {{ {variables(DARK)} }} }}
-"""
-    """
-* { box-sizing: border-box; }
-html { -webkit-text-size-adjust: 100%; }
-body { margin: 0; background: var(--page); color: var(--ink); font: 1rem/1.55 var(--font); overflow-wrap: break-word; }
-header, main, footer { max-width: 60rem; margin: 0 auto; padding: 0 1rem; }
-header { padding-top: 2rem; }
-main { padding-bottom: 2rem; }
-h1 { font-size: 1.7rem; line-height: 1.2; margin: 0 0 .3rem; text-wrap: balance; }
-h2 { font-size: 1.25rem; line-height: 1.3; margin: 2.6rem 0 .6rem; padding-top: .9rem; border-top: 1px solid var(--line); }
-h3 { font-size: 1rem; margin: 1.6rem 0 .4rem; }
-p { margin: .6rem 0; max-width: 44rem; }
-a { color: var(--link); }
-:focus-visible { outline: 2px solid var(--link); outline-offset: 2px; }
-.subtitle { color: var(--quiet); margin: 0 0 1.2rem; }
-.lead { background: var(--panel); border-left: 4px solid var(--series-1); border-radius: 4px; padding: .5rem 1.1rem; }
-.lead p { font-size: 1.08rem; max-width: 50rem; }
-nav ul { list-style: none; display: flex; flex-wrap: wrap; gap: .2rem 1.1rem; margin: 1.2rem 0 0; padding: 0; font-size: .93rem; }
-.scroll { overflow-x: auto; margin: .8rem 0; }
-table { border-collapse: collapse; font-size: .93rem; }
-caption { text-align: left; color: var(--quiet); padding: 0 0 .4rem; }
-th, td { padding: .32rem .9rem .32rem 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); }
-th { font-weight: 600; }
-thead th { vertical-align: bottom; }
-tbody th { font-weight: 500; }
-td.number, th.number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
-td.text { min-width: 11rem; }
-tr:last-child > * { border-bottom: none; }
-.figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 25rem), 1fr)); gap: 1.4rem 2rem; margin: 1.2rem 0; }
-figure { margin: 0; min-width: 0; max-width: 32rem; }
-figure svg { display: block; width: 100%; height: auto; overflow: visible; stroke-linejoin: round; }
-figcaption { font-size: .9rem; color: var(--quiet); margin-top: .5rem; }
-figcaption b { color: var(--ink); }
-.note { border-left: 4px solid var(--line); padding: .1rem 0 .1rem 1rem; margin: 1rem 0; font-size: .95rem; color: var(--quiet); }
-details { margin: .8rem 0; }
-summary { cursor: pointer; color: var(--link); }
-pre, code { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", monospace; font-size: .88rem; }
-pre { background: var(--panel); border-radius: 4px; padding: .6rem .8rem; margin: .4rem 0; white-space: pre-wrap; overflow-wrap: anywhere; }
-code { overflow-wrap: anywhere; }
-mark { background: var(--mark); color: inherit; border-radius: 2px; }
-.good { color: var(--good); font-weight: 600; }
-.bad { color: var(--bad); font-weight: 600; }
-.quiet { color: var(--quiet); }
-.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 19rem), 1fr)); gap: 0 1rem; }
-.pair > div { min-width: 0; }
-dl { display: grid; grid-template-columns: minmax(7rem, max-content) minmax(0, 1fr); gap: .25rem 1.2rem; font-size: .95rem; }
-dt { color: var(--quiet); }
-dd { margin: 0; overflow-wrap: anywhere; }
-footer { color: var(--quiet); font-size: .85rem; padding-bottom: 2rem; }
-@media (max-width: 32rem) { dl { grid-template-columns: minmax(0, 1fr); gap: 0; } dd { margin-bottom: .5rem; } }
-@media print { .scroll { overflow: visible; } a { color: inherit; } }
-"""
-)
-"""The style sheet of every page."""
+FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, sans-serif'
+
+
+def style_sheet() -> str:
+    """The style sheet of every page: the palettes as custom properties, then `page.css`."""
+    light = f":root {{ color-scheme: light dark; --font: {FONT}; {variables(LIGHT)} }}"
+    dark = f"@media (prefers-color-scheme: dark) {{ :root {{ {variables(DARK)} }} }}"
+    return "\n".join([light, dark, files("monosemy.report").joinpath("page.css").read_text(encoding="utf-8")])
 
 
 def contrast(color: str, ground: str) -> float:

@@ -29,6 +29,11 @@ from monosemy.report.page import (
 
 Tasks = Sequence[Mapping[str, Any]]
 
+_CAPTION = (
+    "Tasks on all of their templates. Logit difference: the clean prompt's right minus its wrong answer; below 0 is "
+    "right in the corrupt prompt. KL: of the next token, from clean to corrupt."
+)
+
 
 def tasks_answer(tasks: Tasks) -> Markup:
     """Which tasks the model passes, in two sentences."""
@@ -44,7 +49,7 @@ def tasks_answer(tasks: Tasks) -> Markup:
         parts += [f"It does not pass {enumeration(_with_accuracy(usual, failed))}. "] if failed else []
     if hard:
         passed, _ = _split(hard)
-        parts += [f"Of {len(hard)} hard cases it passes {enumeration(passed) if passed else 'none'}."]
+        parts += [f"Hard cases passed: {len(passed)} of {len(hard)}{f' ({enumeration(passed)})' if passed else ''}."]
     return sentence(*parts)
 
 
@@ -56,9 +61,9 @@ def tasks_section(tasks: Tasks) -> Section:
         title="Tasks",
         body=(
             paragraph(
-                "Each pair is a clean and a corrupt prompt that differ in what decides the next token. A pair is right when "
-                f"the model prefers the right answer in both. Below {percent(GATE)} a causal experiment on the task would "
-                "explain a behavior that the model does not have."
+                "Each pair is a clean and a corrupt prompt that differ in what decides the next token. A pair is right "
+                f"when the model prefers the right answer in both. Below {percent(GATE)} a causal experiment on the "
+                "task would explain a behavior that the model does not have."
             ),
             figures(tasks_chart(tasks)),
             _tasks_table(tasks),
@@ -98,9 +103,9 @@ def _tasks_table(tasks: Tasks) -> Markup:
         Column(title="right, %", kind="number"),
         Column(title="95 % interval", kind="number"),
         Column(title="gate"),
-        Column(title="logit difference, clean", kind="number"),
-        Column(title="corrupt", kind="number"),
-        Column(title="KL(clean, corrupt), nats", kind="number"),
+        Column(title="logit diff., clean", kind="number"),
+        Column(title="logit diff., corrupt", kind="number"),
+        Column(title="KL, nats", kind="number"),
     ]
     rows = [
         [
@@ -116,7 +121,7 @@ def _tasks_table(tasks: Tasks) -> Markup:
         ]
         for task in tasks
     ]
-    return table(columns, rows, "Tasks on held-out templates. Logit difference: right minus wrong answer of the clean prompt")
+    return table(columns, rows, _CAPTION)
 
 
 def _example(task: Mapping[str, Any]) -> Markup:
@@ -125,8 +130,18 @@ def _example(task: Mapping[str, Any]) -> Markup:
         [
             paragraph(strong(task["name"]), " ", task["description"]),
             side_by_side(
-                join([code_block(marked_difference(clean, corrupt)), paragraph("right: ", code(str(task["answer"])))]),
-                join([code_block(marked_difference(corrupt, clean)), paragraph("right: ", code(str(task["wrong"])))]),
+                join(
+                    [
+                        code_block(marked_difference(clean, corrupt)),
+                        paragraph(styled("clean; right answer: ", "quiet"), code(str(task["answer"]))),
+                    ]
+                ),
+                join(
+                    [
+                        code_block(marked_difference(corrupt, clean)),
+                        paragraph(styled("corrupt; right answer: ", "quiet"), code(str(task["wrong"]))),
+                    ]
+                ),
             ),
         ]
     )

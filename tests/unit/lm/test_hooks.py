@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from monosemy.core import UserError
 from monosemy.lm import Edit, LanguageModel, Site, replace
+from monosemy.lm.hooks import on_input
 from tests.unit.lm.direct import close, direct_edit, double_and_shift, hook_count
 from tests.unit.lm.tiny_models import (
     D_MODEL,
@@ -76,6 +77,22 @@ def test_hooks_are_gone_after_an_error_in_an_edit(variant: str) -> None:
         lm.run_from(Site(0, "resid_post"), torch.zeros(1, 2, D_MODEL).double(), edits=[Edit(Site(1, "mlp_out"), fail)])
     assert hook_count(lm.model) == 0
     assert torch.equal(lm.logits(tokens()), tiny_lm(variant).logits(tokens()))
+
+
+def test_a_module_called_by_keyword_is_written_too() -> None:
+    """Between releases of transformers, blocks are called with `hidden_states` by position or by keyword."""
+
+    class Block(nn.Module):
+        def forward(self, hidden_states: Tensor, shift: float) -> Tensor:
+            return hidden_states + shift
+
+    block = Block()
+    handle = on_input(block, lambda x: 10.0 * x)
+    assert float(block(torch.tensor(1.0), 2.0)) == 12.0
+    assert float(block(torch.tensor(1.0), shift=2.0)) == 12.0
+    assert float(block(hidden_states=torch.tensor(1.0), shift=2.0)) == 12.0
+    handle.remove()
+    assert float(block(torch.tensor(1.0), 2.0)) == 3.0
 
 
 # --- centered sites -----------------------------------------------------------------------------------------------
@@ -193,5 +210,9 @@ def test_gradients_of_a_continued_pass(lm: LanguageModel) -> None:
 def test_only_a_pass_with_gradients_is_recorded(lm: LanguageModel) -> None:
     site = Site(0, "resid_post")
     assert lm.run(tokens(), [site]).activations[site].is_inference()
+    for outside in (torch.no_grad(), torch.inference_mode()):
+        with outside:
+            run = lm.run(tokens(), [site], grad=True)
+        assert run.activations[site].requires_grad and run.logits.requires_grad
     run = lm.run(tokens(), [site], grad=True)
     assert run.activations[site].is_leaf and run.activations[site].requires_grad and run.logits.requires_grad

@@ -162,7 +162,7 @@ def test_no_code_that_comes_with_a_model_is_run(folder: Path) -> None:
 
 def test_paths_that_are_no_model_folder(saved: Path) -> None:
     assert refusal(saved / "model.safetensors").endswith("give the folder that holds config.json and model.safetensors")
-    assert refusal("./nowhere").startswith("no folder ./nowhere; give an existing one or a hub id")
+    assert refusal("./nowhere").startswith("no folder ./nowhere; give an existing folder or a hub id")
     assert refusal("/a/b/c").startswith("no folder /a/b/c; ")
     assert "has no revisions" in refusal(saved, revision="main")
 

@@ -16,10 +16,37 @@ CONTEXT = 64
 VOCABULARY = 512
 REFERENCES = {"unigram": 4.1, "bigram": 3.0, "trigram": 2.7, "gzip": 2.4, "xz": 2.3}
 TASKS = (
-    ("C1", "close the string with the quote that opened it", False, 0.99, "return f('parent", 'return f("parent', "'", '"'),
+    (
+        "C1",
+        "close the string with the quote that opened it",
+        False,
+        0.99,
+        "return f('parent",
+        'return f("parent',
+        "'",
+        '"',
+    ),
     ("A2", "close the call with ) and the index with ]", False, 0.93, "x = dist(name", "x = dist[name", ")", "]"),
-    ("E1", "copy the third argument of the same call", False, 0.84, "f(a, b, new)\nf(a, b,", "f(a, b, old)\nf(a, b,", "new", "old"),
-    ("A3", "close the inner bracket", True, 0.42, "def w(s):\n    return a[g(s", "def w(s):\n    return a(g[s", ")", "]"),
+    (
+        "E1",
+        "copy the third argument of the same call",
+        False,
+        0.84,
+        "f(a, b, new)\nf(a, b,",
+        "f(a, b, old)\nf(a, b,",
+        "new",
+        "old",
+    ),
+    (
+        "A3",
+        "close the inner bracket",
+        True,
+        0.42,
+        "def w(s):\n    return a[g(s",
+        "def w(s):\n    return a(g[s",
+        ")",
+        "]",
+    ),
 )
 
 
@@ -64,7 +91,13 @@ def language_model(**changes: Any) -> dict[str, Any]:
     data = {
         "name": "invented-2x32",
         "n_parameters": 1_234_567,
-        "architecture": {"n_layers": 2, "d_model": 32, "n_heads": 2, "context_length": CONTEXT, "vocabulary_size": VOCABULARY},
+        "architecture": {
+            "n_layers": 2,
+            "d_model": 32,
+            "n_heads": 2,
+            "context_length": CONTEXT,
+            "vocabulary_size": VOCABULARY,
+        },
         "provenance": {"command": "monosemy train-lm --seed 0", "seed": 0, "versions": {"torch": "2.9"}, "curve": []},
         "corpus": {
             "name": "invented text",
@@ -143,7 +176,9 @@ def write_described(folder: Path, **sizes: int) -> Path:
     return folder
 
 
-def _task(name: str, asks: str, hard: bool, accuracy: float, clean: str, corrupt: str, answer: str, wrong: str) -> dict[str, Any]:
+def _task(
+    name: str, asks: str, hard: bool, accuracy: float, clean: str, corrupt: str, answer: str, wrong: str
+) -> dict[str, Any]:
     return {
         "name": name,
         "description": asks,

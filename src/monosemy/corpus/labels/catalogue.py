@@ -95,7 +95,7 @@ _STRUCTURE = {
     "line_start": "First code or comment of its line.",
     "block_first_line": "In the first line of the first statement of an indented block.",
     "after_dedent": "In the first line of a statement that is indented less than the one before.",
-    "continuation_line": "On a later line than the one on which its statement begins, outside strings.",
+    "continuation_line": "On a later line than the one its statement begins on; a string stands on its first line.",
 }
 
 # A region lasts from the token after the one that opens it to the token that closes it, which is included.
@@ -147,7 +147,7 @@ _SYNTAX = {
 # Decided by the bindings of earlier statements and headers alone: a later assignment does not count.
 _SCOPE = {
     "parameter_use": "A parameter of the innermost function, or of a lambda around it.",
-    "local_name": "A name that an earlier statement of the same function or class body bound.",
+    "local_name": "A name bound before in the same function or class body, or in a comprehension around it.",
     "enclosing_name": "A name bound before in an enclosing function, its parameters included.",
     "module_name": "A name bound before at module level.",
     "imported_use": "A name whose visible binding is an import.",

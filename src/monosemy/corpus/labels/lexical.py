@@ -53,7 +53,7 @@ class NotTokenizable(Exception):
 def lex(text: str) -> list[Lexeme]:
     """The lexemes of a text, formatted strings whole; without the line ends that end no logical line.
 
-    Raises NotTokenizable, on every version for the same texts: unbalanced brackets, NUL and a lone "\\r" are refused, too.
+    Raises NotTokenizable, on every version for the same texts: unbalanced brackets, NUL and a lone "\\r" are refused.
     """
     if "\0" in text or "\r" in text.replace("\r\n", ""):
         raise NotTokenizable

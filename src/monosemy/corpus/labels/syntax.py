@@ -9,7 +9,7 @@ from typing import Literal
 
 from monosemy.corpus.labels.catalogue import bits
 from monosemy.corpus.labels.lexical import Lexeme
-from monosemy.corpus.labels.words import KEYWORDS
+from monosemy.corpus.labels.words import KEYWORDS, word_set
 
 FrameKind = Literal[
     "statement", "call", "subscript", "list", "group", "braces", "parameters", "bases", "lambda", "body"
@@ -51,42 +51,12 @@ _STATEMENT_BITS = {
     "except": bits("except_type"),
     "with": bits("with_item"),
 }
-_STATEMENTS = frozenset(_STATEMENT_BITS) | {
-    "def",
-    "class",
-    "import",
-    "from",
-    "global",
-    "nonlocal",
-    "else",
-    "try",
-    "finally",
-}
-HEADERS = frozenset({"if", "elif", "else", "for", "while", "try", "except", "finally", "with", "def", "class"})
-_AUGMENTED = frozenset({"+=", "-=", "*=", "/=", "//=", "%=", "@=", "&=", "|=", "^=", ">>=", "<<=", "**="})
-_SOFT_KEYWORDS = frozenset({"match", "case"})
+_HEADERS = word_set("if elif else for while try except finally with def class")
+_STATEMENTS = _HEADERS | word_set("import from global nonlocal") | frozenset(_STATEMENT_BITS)
+_AUGMENTED = word_set("+= -= *= /= //= %= @= &= |= ^= >>= <<= **=")
+_SOFT_KEYWORDS = word_set("match case")
 # After these, `match` is a name like any other; after what is left, such as `match (x)`, one must read on to know.
-_NAME_GOES_ON = _AUGMENTED | {
-    "=",
-    ".",
-    ",",
-    ":",
-    ";",
-    "==",
-    "!=",
-    "<",
-    "<=",
-    ">",
-    ">=",
-    "/",
-    "//",
-    "%",
-    "**",
-    "@",
-    "&",
-    "|",
-}
-_NAME_GOES_ON |= {"^", "<<", ">>", "in", "is", "and", "or", "if"}
+_NAME_GOES_ON = _AUGMENTED | word_set("= . , : ; == != < <= > >= / // % ** @ & | ^ << >> in is and or if")
 
 Slot = Literal[
     "", "def_name", "class_name", "attribute", "parameter", "import_module", "imported_name", "declared", "target"
@@ -244,13 +214,11 @@ class Syntax:
             self._frames[-1].segment = _ANNOTATION
 
     def _read_colon(self) -> None:
+        self._close_bodies()
         top = self._frames[-1]
         if top.kind == "lambda":
             top.kind, top.segment, top.outer = "body", 0, top.outer | _LAMBDA_BODY
-            return
-        self._close_bodies()
-        top = self._frames[-1]
-        if top.kind == "subscript":
+        elif top.kind == "subscript":
             top.own |= _SLICE
         elif top.kind != "statement":
             top.segment = _AFTER_COLON.get(top.kind, top.segment)

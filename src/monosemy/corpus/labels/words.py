@@ -6,28 +6,29 @@ from functools import lru_cache
 from monosemy.corpus.labels.catalogue import bits
 
 
-def _words(text: str) -> frozenset[str]:
+def word_set(text: str) -> frozenset[str]:
+    """The words of a text."""
     return frozenset(text.split())
 
 
 # Written out, and not asked of the running Python, because they differ between versions; these are 3.11's.
-KEYWORDS = _words(
+KEYWORDS = word_set(
     "False None True and as assert async await break class continue def del elif else except finally for from global "
     "if import in is lambda nonlocal not or pass raise return try while with yield"
 )
-EXCEPTIONS = _words(
+EXCEPTIONS = word_set(
     "ArithmeticError AssertionError AttributeError BaseException BaseExceptionGroup BlockingIOError BrokenPipeError "
     "BufferError BytesWarning ChildProcessError ConnectionAbortedError ConnectionError ConnectionRefusedError "
     "ConnectionResetError DeprecationWarning EOFError EncodingWarning EnvironmentError Exception ExceptionGroup "
     "FileExistsError FileNotFoundError FloatingPointError FutureWarning GeneratorExit IOError ImportError "
     "ImportWarning IndentationError IndexError InterruptedError IsADirectoryError KeyError KeyboardInterrupt "
-    "LookupError MemoryError ModuleNotFoundError NameError NotADirectoryError NotImplementedError OSError OverflowError "
-    "PendingDeprecationWarning PermissionError ProcessLookupError RecursionError ReferenceError ResourceWarning "
-    "RuntimeError RuntimeWarning StopAsyncIteration StopIteration SyntaxError SyntaxWarning SystemError SystemExit "
-    "TabError TimeoutError TypeError UnboundLocalError UnicodeDecodeError UnicodeEncodeError UnicodeError "
-    "UnicodeTranslateError UnicodeWarning UserWarning ValueError Warning ZeroDivisionError"
+    "LookupError MemoryError ModuleNotFoundError NameError NotADirectoryError NotImplementedError OSError "
+    "OverflowError PendingDeprecationWarning PermissionError ProcessLookupError RecursionError ReferenceError "
+    "ResourceWarning RuntimeError RuntimeWarning StopAsyncIteration StopIteration SyntaxError SyntaxWarning "
+    "SystemError SystemExit TabError TimeoutError TypeError UnboundLocalError UnicodeDecodeError UnicodeEncodeError "
+    "UnicodeError UnicodeTranslateError UnicodeWarning UserWarning ValueError Warning ZeroDivisionError"
 )
-BUILTINS = _words(
+BUILTINS = word_set(
     "Ellipsis NotImplemented __build_class__ __debug__ __import__ abs aiter all anext any ascii bin bool breakpoint "
     "bytearray bytes callable chr classmethod compile complex copyright credits delattr dict dir divmod enumerate eval "
     "exec exit filter float format frozenset getattr globals hasattr hash help hex id input int isinstance issubclass "

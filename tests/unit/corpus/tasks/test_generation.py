@@ -95,9 +95,12 @@ def test_another_seed_gives_other_pairs(task: Task) -> None:
 
 
 def test_pairs_are_distinct_and_templates_equally_often(task: Task) -> None:
+    used: set[str] = set()
     for split in PAIR_SPLITS:
         pairs = generate(task, TOKENIZER, N_PAIRS, seed=0, split=split)
         counts = Counter(pair.template for pair in pairs)
+        assert not used & set(counts)  # no template is in both halves
+        used |= set(counts)
         assert len({(pair.clean_ids, pair.corrupt_ids) for pair in pairs}) == N_PAIRS
         assert set(counts) == {template.name for template in task.templates_of(split)}
         assert max(counts.values()) - min(counts.values()) <= 1

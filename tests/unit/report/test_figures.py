@@ -1,0 +1,83 @@
+"""Oracles: an XML parser on the drawn SVG; equal bytes for equal data; WCAG's contrast formula on the palettes."""
+
+import re
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable, Mapping
+
+import pytest
+
+from monosemy.report import (
+    DARK,
+    LIGHT,
+    SERIES,
+    Axis,
+    Cloud,
+    Dot,
+    Line,
+    Markup,
+    bar_chart,
+    contrast,
+    dot_chart,
+    line_chart,
+    scatter_chart,
+)
+
+X, Y = Axis(label="x <&> y"), Axis(label="y", log=True)
+LINES = [
+    Line(label="a", x=[1, 2, 3], y=[1.0, 20.0, 2.0], low=[0.5, 10.0, 1.0], high=[2.0, 40.0, 4.0], apart=(0.0, 3.0)),
+    *(Line(label=f"line {i}", x=[1, 2, 3], y=[i, 2.0, 3.0]) for i in range(1, 7)),
+]
+DOT = Dot(label="t", value=0.5, low=0.4, high=0.6, hollow=True)
+DRAWN: dict[str, Callable[[str], Markup]] = {
+    "line": lambda name: line_chart(name, LINES, X, Y, reference=(3.0, "level")),
+    "dot": lambda name: dot_chart(name, [DOT], X, gate=(0.9, "gate")),
+    "scatter": lambda name: scatter_chart(name, [Cloud(label=k, x=[0.1], y=[2.0]) for k in "ab"], X, Y),
+    "bars": lambda name: bar_chart(name, [1.0, 2.0, 4.0], [3, 5], X, Axis(label="n")),
+}
+
+
+@pytest.mark.parametrize("kind", DRAWN)
+def test_the_svg_follows_the_pages_theme(kind: str) -> None:
+    svg = DRAWN[kind]("f").html
+    assert re.findall(r"#[0-9a-fA-F]{3,8}\b", re.sub(r'(?:url\(#|href="#)[^")]*', "", svg)) == []
+    assert set(re.findall(r"var\(--([a-z0-9-]+)\)", svg)) <= {*LIGHT, "font"}
+    assert "DejaVu" not in svg
+    assert "<style" not in svg
+    assert "metadata" not in svg
+
+
+@pytest.mark.parametrize("kind", DRAWN)
+def test_text_is_text_and_escaped(kind: str) -> None:
+    svg = DRAWN[kind]("f").html.replace("<svg ", '<svg xmlns:xlink="http://www.w3.org/1999/xlink" ', 1)
+    texts = [element.text for element in ElementTree.fromstring(svg).iter("text")]
+    assert "x <&> y" in texts
+
+
+@pytest.mark.parametrize("kind", DRAWN)
+def test_equal_data_gives_equal_bytes(kind: str) -> None:
+    assert DRAWN[kind]("f") == DRAWN[kind]("f")
+
+
+def test_two_figures_share_no_id() -> None:
+    ids = [set(re.findall(r' id="([^"]+)"', DRAWN["line"](name).html)) for name in ("f", "g")]
+    assert ids[0]
+    assert not ids[0] & ids[1]
+
+
+@pytest.mark.parametrize("palette", [LIGHT, DARK], ids=["light", "dark"])
+def test_the_palette_can_be_read(palette: Mapping[str, str]) -> None:
+    for ground in ("page", "panel"):
+        for name in ("ink", "quiet", "link", "good", "bad"):
+            assert contrast(palette[name], palette[ground]) >= 4.5, (name, ground)
+        for name in SERIES:
+            assert contrast(palette[name], palette[ground]) >= 3.0, (name, ground)
+    assert contrast(palette["ink"], palette["mark"]) >= 4.5
+
+
+def test_contrast_of_known_pairs() -> None:
+    assert contrast("#ffffff", "#000000") == pytest.approx(21.0)
+    assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.005)
+
+
+def test_both_palettes_name_the_same_colors() -> None:
+    assert LIGHT.keys() == DARK.keys()
