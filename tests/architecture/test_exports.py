@@ -1,4 +1,4 @@
-"""Every module is reached through the names that its package exports.
+"""Every module is reached through the names that its package exports: no file lies there that nobody uses.
 
 Oracle: the files themselves, parsed; and packages planted in a temporary folder, one for each fault.
 """
@@ -51,8 +51,8 @@ def imported_names(init: ast.Module, package: str) -> dict[str, set[str]]:
 def export_faults(folder: Path, package: str, *, exempt: frozenset[str] = frozenset()) -> list[str]:
     """What is wrong with the exports of the package in `folder`, as lines; a subpackage is looked at by itself.
 
-    Faults: no `__init__.py` beside modules; no literal `__all__`; a name twice or out of order; a module from which
-    nothing in `__all__` comes.
+    Faults: no `__init__.py` beside modules; no literal `__all__`; a name twice or out of order; a module that nothing
+    in `__all__` comes from, and that none of the modules behind `__all__` is built on.
     """
     modules = sorted(path.stem for path in folder.glob("*.py") if path.stem != "__init__")
     if not (folder / "__init__.py").is_file():
@@ -65,10 +65,14 @@ def export_faults(folder: Path, package: str, *, exempt: frozenset[str] = frozen
     if names != sorted(names, key=isort_key):
         faults.append(f"{package}.__all__ is not sorted: {sorted(names, key=isort_key)}")
     imported = imported_names(init, package)
-    exporting = {module for module in modules if imported.get(module, set()) & set(names)}
-    return faults + [
-        f"{package} exports nothing from {module}.py" for module in modules if module not in exporting | exempt
-    ]
+    reached = {module for module in modules if imported.get(module, set()) & set(names)}
+    todo = list(reached)
+    while todo:
+        tree = ast.parse((folder / f"{todo.pop()}.py").read_text(encoding="utf-8"))
+        built_on = (set(imported_names(tree, package)) & set(modules)) - reached
+        reached |= built_on
+        todo += built_on
+    return faults + [f"{package} exports nothing from {each}.py" for each in modules if each not in reached | exempt]
 
 
 def packages(folder: Path = PACKAGE) -> list[Path]:
@@ -106,6 +110,17 @@ def test_a_file_that_nobody_exports_is_a_fault(tmp_path: Path) -> None:
     assert plant(tmp_path, {"__init__.py": SOUND, "one.py": "", "two.py": "", "three.py": ""}) == [
         "planted exports nothing from three.py"
     ]
+
+
+def test_a_module_behind_an_exported_name_is_no_fault(tmp_path: Path) -> None:
+    files = {"__init__.py": SOUND, "one.py": "from planted.three import helper\n", "two.py": "", "three.py": ""}
+    assert plant(tmp_path, files) == []
+
+
+def test_two_files_that_only_use_each_other_are_a_fault(tmp_path: Path) -> None:
+    orphans = {"three.py": "from planted.four import x\n", "four.py": "from planted.three import y\n"}
+    faults = plant(tmp_path, {"__init__.py": SOUND, "one.py": "", "two.py": "", **orphans})
+    assert faults == ["planted exports nothing from four.py", "planted exports nothing from three.py"]
 
 
 @pytest.mark.parametrize(

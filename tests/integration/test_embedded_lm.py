@@ -23,7 +23,7 @@ N_PAIRS = 64
 
 @pytest.fixture(scope="module")
 def lm() -> LanguageModel:
-    return load_embedded()
+    return load_embedded(device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,7 @@ def test_the_model_does_its_tasks(lm: LanguageModel, corpus: StdlibCorpus, task:
 
 
 def test_loading_and_running_twice_gives_the_same_bits(lm: LanguageModel, corpus: StdlibCorpus) -> None:
-    again = load_embedded()
+    again = load_embedded(device="cpu")
     assert again.fingerprint() == lm.fingerprint()
     window = scored_windows(sampled_test_documents(corpus)[0], lm.context_length)
     rows = window.tokens[:4]

@@ -1,8 +1,8 @@
 """Texts: where they come from, how they are split and tokenized, and what is exactly true of each token."""
 
 from monosemy.corpus.documents import SPLITS, Corpus, Document, Split, content_unit, split_of
-from monosemy.corpus.freeze import freeze
-from monosemy.corpus.freeze_labels import freeze_labels
+from monosemy.corpus.freeze import freeze_corpus
+from monosemy.corpus.freeze_labels import freeze_corpus_labels
 from monosemy.corpus.frozen_labels import (
     CONTEXTUAL_F1,
     MIN_DOCUMENTS,
@@ -52,8 +52,8 @@ __all__ = [
     "TokenizedDocument",
     "TrainingBatches",
     "content_unit",
-    "freeze",
-    "freeze_labels",
+    "freeze_corpus",
+    "freeze_corpus_labels",
     "frozen_labels",
     "generate_ioi",
     "join",

@@ -152,7 +152,7 @@ def train_tokenizer(texts: Iterable[str]) -> Tokenizer:
     return tokenizer
 
 
-def freeze(library: Path, out: Path) -> None:
+def freeze_corpus(library: Path, out: Path) -> None:
     """Write the corpus made from `library` into the folder `out`: manifest, tokens, tokenizer, license.
 
     Raises ValueError when the tokens of a document do not decode to its text.
@@ -192,12 +192,10 @@ def freeze(library: Path, out: Path) -> None:
 
 
 def main() -> None:
-    """Command line: the library to read and the folder to write."""
+    """Command line: the folder to write; the source is the running interpreter's library."""
     parser = argparse.ArgumentParser(description="Freeze the standard library's source as the embedded corpus.")
     parser.add_argument("out", type=Path, help="folder to write")
-    parser.add_argument("--library", type=Path, default=Path(sysconfig.get_path("stdlib")), help="source to read")
-    arguments = parser.parse_args()
-    freeze(arguments.library, arguments.out)
+    freeze_corpus(Path(sysconfig.get_path("stdlib")), parser.parse_args().out)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from monosemy.corpus.stdlib import StdlibCorpus
 from monosemy.corpus.tokens import token_bytes
 
 
-def freeze_labels(corpus: StdlibCorpus, out: Path) -> Counter[str]:
+def freeze_corpus_labels(corpus: StdlibCorpus, out: Path) -> Counter[str]:
     """Label every document, measure every label, write both files into `out`; how many documents had which status."""
     n_bytes = np.array([len(token) for token in token_bytes(corpus.tokenizer)])
     documents = [document for split in SPLITS for document in corpus.tokenized(split)]
@@ -69,7 +69,7 @@ def main() -> None:
     """Command line: the folder to write."""
     parser = argparse.ArgumentParser(description="Freeze the exact labels of the embedded corpus.")
     parser.add_argument("out", type=Path, help="folder to write")
-    print(dict(freeze_labels(StdlibCorpus(), parser.parse_args().out)))  # noqa: T201
+    print(dict(freeze_corpus_labels(StdlibCorpus(), parser.parse_args().out)))  # noqa: T201
 
 
 if __name__ == "__main__":

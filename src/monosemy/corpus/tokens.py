@@ -140,7 +140,7 @@ def token_bytes(tokenizer: Tokenizer) -> list[bytes]:
     others = [byte for byte in range(256) if byte not in printable]
     byte_of = {chr(byte): byte for byte in printable} | {chr(0x100 + i): byte for i, byte in enumerate(others)}
     special = tokenizer.get_added_tokens_decoder()
-    tokens = (tokenizer.id_to_token(id_) for id_ in range(tokenizer.get_vocab_size()))
+    tokens = (tokenizer.id_to_token(id_) or "" for id_ in range(tokenizer.get_vocab_size()))
     return [b"" if id_ in special else bytes(byte_of[c] for c in token) for id_, token in enumerate(tokens)]
 
 

@@ -36,7 +36,8 @@ def load_embedded(*, device: Literal["auto", "cpu", "cuda"] = "auto") -> Languag
     with as_file(_shipped("lm", CONFIG_FILE, WEIGHTS_FILE)) as local:
         model = read_packed(local)
     tokenizer = _shipped("stdlib", TOKENIZER_FILE).joinpath(TOKENIZER_FILE).read_text(encoding="utf-8")
-    return wrap(model.to(resolve_device(device)), Tokenizer.from_str(tokenizer), NAME)
+    torch.nn.Module.to(model, resolve_device(device))  # transformers' own `to` has no usable type
+    return wrap(model, Tokenizer.from_str(tokenizer), NAME)
 
 
 def embedded_provenance() -> dict[str, Any]:

@@ -177,7 +177,8 @@ class _State:
 
     @classmethod
     def start(cls, training: LMTraining, data: str, device: torch.device | str) -> "_State":
-        model = build(training.architecture, training.seed).to(torch.device(device)).train()
+        model = build(training.architecture, training.seed).train()
+        torch.nn.Module.to(model, torch.device(device))  # transformers' own `to` has no usable type
         optimizer = make_optimizer(model, training)
         return cls(training=training, data=data, model=model, optimizer=optimizer, best_weights=_copy(model))
 

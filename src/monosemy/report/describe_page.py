@@ -182,8 +182,8 @@ def _sites_table(sites: Sequence[Mapping[str, Any]]) -> Markup:
 
 
 def _outliers(entries: Sequence[Mapping[str, Any]]) -> str:
-    shown = [f"{e['dimension']} ({significant(e['ratio_to_median'], 2)})" for e in entries[:4]]
-    more = [f"and {len(entries) - 4} more"] if len(entries) > 4 else []
+    shown = [f"{e['dimension']} ({significant(e['ratio_to_median'], 2)})" for e in entries[:2]]
+    more = [f"and {len(entries) - 2} more"] if len(entries) > 2 else []
     return ", ".join([*shown, *more]) or "none"
 
 

@@ -169,11 +169,14 @@ def _color(i: int) -> str:
 
 def _level(axes: Axes, value: float, label: str) -> None:
     axes.axhline(value, color=_STAND_INS["ink"], linewidth=1.1, linestyle=DASHES[1])
-    _name(axes, label, (1.0, value), ("axes fraction", "data"))
+    _name(axes, label, (1.0, value), ("axes fraction", "data"), below=True)
 
 
-def _name(axes: Axes, label: str, at: tuple[int | float, int | float], coordinates: tuple[str, str]) -> None:
-    axes.annotate(label, at, (0, 3), xycoords=coordinates, textcoords="offset points", ha="right", fontsize=11.0)
+def _name(
+    axes: Axes, label: str, at: tuple[int | float, int | float], coordinates: tuple[str, str], *, below: bool = False
+) -> None:
+    offset, va = ((0, -3), "top") if below else ((0, 3), "bottom")
+    axes.annotate(label, at, offset, xycoords=coordinates, textcoords="offset points", ha="right", va=va, fontsize=11.0)
 
 
 def _legend(figure: Figure) -> None:

@@ -242,7 +242,11 @@ def _samples_sections(lm: Mapping[str, Any]) -> list[Section]:
     if not lm["samples"]:
         return []
     blocks = [
-        code_block(sentence(Markup("<mark>"), sample["prompt"], Markup("</mark>"), sample["text"]))
+        code_block(
+            sentence(
+                Markup("<mark>"), sample["prompt"], Markup("</mark>"), sample["text"].removeprefix(sample["prompt"])
+            )
+        )
         for sample in lm["samples"]
     ]
     return [
@@ -292,9 +296,8 @@ def _not_measured_section(
     items += [] if lm["curve"] else ["The model's training: it was loaded, its loss curve is not known."]
     items += ["Lengths of the texts and the activations' norms, tails and components."] if description is None else []
     items += list(run.get("not_measured", []))
-    return Section(
-        title="What was not measured", body=(bullets(items) if items else paragraph("Nothing was left out."),)
-    )
+    everything = paragraph("Nothing of what the stages of this run measure was left out.")
+    return Section(title="What was not measured", body=(bullets(items) if items else everything,))
 
 
 # --- results ----------------------------------------------------------------------------------------------------------

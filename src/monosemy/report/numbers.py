@@ -7,12 +7,12 @@ NONE = "-"
 """What stands where there is no number."""
 
 
-def decimals(value: float | None, places: int) -> str:
+def decimals(value: int | float | None, places: int) -> str:
     """A number with so many places after the point."""
     return NONE if value is None else f"{value:.{places}f}"
 
 
-def significant(value: float | None, digits: int = 3) -> str:
+def significant(value: int | float | None, digits: int = 3) -> str:
     """A number with so many digits and no exponent in the usual range, its thousands separated."""
     if value is None:
         return NONE
@@ -20,7 +20,7 @@ def significant(value: float | None, digits: int = 3) -> str:
     return f"{rounded:,.0f}" if abs(rounded) >= 10 ** (digits - 1) else f"{rounded:.{digits}g}"
 
 
-def percent(share: float | None, places: int = 0) -> str:
+def percent(share: int | float | None, places: int = 0) -> str:
     """A share as a percentage."""
     return NONE if share is None else f"{100 * share:.{places}f} %"
 
@@ -35,7 +35,7 @@ def megabytes(n_bytes: int) -> str:
     return f"{n_bytes / 1e6:.2f} MB"
 
 
-def interval(low: float | None, high: float | None, places: int, *, of_percent: bool = False) -> str:
+def interval(low: int | float | None, high: int | float | None, places: int, *, of_percent: bool = False) -> str:
     """An interval in brackets, in percent or not; empty where there is none."""
     if low is None or high is None:
         return ""
@@ -43,7 +43,7 @@ def interval(low: float | None, high: float | None, places: int, *, of_percent: 
     return f"[{scale * low:.{places}f}, {scale * high:.{places}f}]"
 
 
-def duration(seconds: float) -> str:
+def duration(seconds: int | float) -> str:
     """Seconds, minutes or hours, whichever reads best."""
     if seconds < 100:
         return f"{seconds:.0f} s"

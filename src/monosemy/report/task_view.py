@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
+from itertools import groupby
 from typing import Any
 
 from monosemy.report.language_model_charts import GATE, tasks_chart
@@ -77,12 +78,15 @@ def tasks_section(tasks: Tasks) -> Section:
 def marked_difference(shown: str, other: str) -> Markup:
     """`shown` with the words and signs that `other` does not have in their place marked."""
     ours, theirs = (re.findall(r"\w+|\s+|[^\w\s]", prompt) for prompt in (shown, other))
-    parts: list[Content] = []
-    for kind, start, end, _, _ in SequenceMatcher(None, ours, theirs, autojunk=False).get_opcodes():
-        piece = "".join(ours[start:end])
-        if piece:
-            parts.append(piece if kind == "equal" else Markup(f"<mark>{text(piece)}</mark>"))
-    return join(parts, "")
+    if len(ours) == len(theirs):
+        is_same = [piece == counterpart for piece, counterpart in zip(ours, theirs, strict=True)]
+    else:
+        blocks = SequenceMatcher(None, ours, theirs, autojunk=False).get_matching_blocks()
+        kept = {i for start, _, size in blocks for i in range(start, start + size)}
+        is_same = [i in kept for i in range(len(ours))]
+    runs = groupby(zip(is_same, ours, strict=True), key=lambda pair: pair[0])
+    pieces = ((same, "".join(piece for _, piece in run)) for same, run in runs)
+    return join([piece if same else Markup(f"<mark>{text(piece)}</mark>") for same, piece in pieces], "")
 
 
 def _split(tasks: Tasks) -> tuple[list[str], list[str]]:
@@ -98,26 +102,26 @@ def _with_accuracy(tasks: Tasks, names: Sequence[str]) -> list[str]:
 def _tasks_table(tasks: Tasks) -> Markup:
     columns = [
         Column(title="task"),
-        Column(title="what it asks", kind="text"),
-        Column(title="pairs", kind="number"),
         Column(title="right, %", kind="number"),
         Column(title="95 % interval", kind="number"),
         Column(title="gate"),
+        Column(title="pairs", kind="number"),
         Column(title="logit diff., clean", kind="number"),
         Column(title="logit diff., corrupt", kind="number"),
         Column(title="KL, nats", kind="number"),
+        Column(title="what it asks", kind="text"),
     ]
     rows = [
         [
             task["name"] + (" (hard)" if task["hard_case"] else ""),
-            task["description"],
-            count(task["n_pairs"]),
             decimals(100 * task["accuracy"], 1),
             interval(task["low"], task["high"], 1, of_percent=True),
             styled("passes", "good") if task["accuracy"] >= GATE else styled("below", "bad"),
+            count(task["n_pairs"]),
             decimals(task["mean_logit_difference_clean"], 2),
             decimals(task["mean_logit_difference_corrupt"], 2),
             decimals(task["mean_kl"], 2),
+            task["description"],
         ]
         for task in tasks
     ]

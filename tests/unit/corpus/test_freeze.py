@@ -1,7 +1,6 @@
 """How the embedded corpus was made: on planted sources, copies and a small planted library."""
 
 import hashlib
-import importlib
 import json
 import lzma
 from pathlib import Path
@@ -13,10 +12,16 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from monosemy.corpus import Document
-from monosemy.corpus.freeze import clean, drop_near_duplicates, freeze, gather, shingles, split_units, train_tokenizer
-
-freeze_module = importlib.import_module("monosemy.corpus.freeze")
-"""Not the function of the same name, which the package may export."""
+from monosemy.corpus import freeze as freeze_module
+from monosemy.corpus.freeze import (
+    clean,
+    drop_near_duplicates,
+    freeze_corpus,
+    gather,
+    shingles,
+    split_units,
+    train_tokenizer,
+)
 
 LONG = "x = 1  # long enough to be kept\n" * 10
 """Over MIN_CHARACTERS."""
@@ -172,7 +177,7 @@ def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_freeze_writes_the_whole_corpus(library: Path, tmp_path: Path) -> None:
     out = tmp_path / "made" / "corpus"
-    freeze(library, out)
+    freeze_corpus(library, out)
     manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
     documents = manifest["documents"]
     assert manifest["near_duplicates_dropped"] == {"copy.py": "package6/module13.py"}
@@ -198,7 +203,7 @@ def test_freeze_writes_the_whole_corpus(library: Path, tmp_path: Path) -> None:
 
 def test_freezing_twice_gives_the_same_bytes(library: Path, tmp_path: Path) -> None:
     for name in ("one", "two"):
-        freeze(library, tmp_path / name)
+        freeze_corpus(library, tmp_path / name)
     one, two = ({p.name: p.read_bytes() for p in (tmp_path / name).iterdir()} for name in ("one", "two"))
     assert len(one) == 4
     assert one == two
@@ -207,13 +212,13 @@ def test_freezing_twice_gives_the_same_bytes(library: Path, tmp_path: Path) -> N
 def test_the_tokenizer_is_trained_on_train_only(library: Path, tmp_path: Path) -> None:
     """Changing the held-out texts changes the tokens, not the tokenizer."""
     (library / "copy.py").unlink()  # it would no longer be a copy
-    freeze(library, tmp_path / "one")
+    freeze_corpus(library, tmp_path / "one")
     manifest = json.loads((tmp_path / "one" / "manifest.json").read_text(encoding="utf-8"))
     for each in manifest["documents"]:
         if each["split"] != "train":
             text = (library / each["id"]).read_text(encoding="utf-8")
             write(library, each["id"], text.replace("function", "noitcnuf"))
-    freeze(library, tmp_path / "two")
+    freeze_corpus(library, tmp_path / "two")
     assert (tmp_path / "one/tokenizer.json").read_bytes() == (tmp_path / "two/tokenizer.json").read_bytes()
     assert (tmp_path / "one/tokens.xz").read_bytes() != (tmp_path / "two/tokens.xz").read_bytes()
 
@@ -222,7 +227,7 @@ def test_a_text_that_does_not_come_back_is_refused(library: Path, tmp_path: Path
     """The end-of-text token inside a text stands for no bytes, so it would be lost."""
     write(library, "package0/module0.py", module(0) + "end = '<|endoftext|>'\n")
     with pytest.raises(ValueError, match=r"package0/module0\.py do not decode"):
-        freeze(library, tmp_path / "out")
+        freeze_corpus(library, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 

@@ -7,7 +7,9 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 END_OF_TEXT = "<|endoftext|>"
 
 
-def train_tokenizer(texts: Iterable[str], vocabulary_size: int, special_tokens: tuple[str, ...] = (END_OF_TEXT,)) -> Tokenizer:
+def train_tokenizer(
+    texts: Iterable[str], vocabulary_size: int, special_tokens: tuple[str, ...] = (END_OF_TEXT,)
+) -> Tokenizer:
     """Byte-level BPE with GPT-2's pre-tokenizer; the special tokens come first."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)

@@ -108,20 +108,20 @@ def copying_lm(vocabulary: int, context: int) -> LanguageModel:
         resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0, scale_attn_weights=False, tie_word_embeddings=False,
     )  # fmt: skip
     model = GPT2LMHeadModel(config).double()
-    block = model.transformer.h[0]
+    weights = dict(model.named_parameters())
     with torch.no_grad():
-        for name, parameter in model.named_parameters():
+        for name, parameter in weights.items():
             parameter.fill_(1.0 if "ln_" in name and name.endswith("weight") else 0.0)
-        model.transformer.wte.weight[:, :v] = torch.eye(v)
-        model.transformer.wpe.weight[:, v : v + t] = torch.eye(t)
-        qkv = block.attn.c_attn.weight  # [d, 3 d], x @ weight
+        weights["transformer.wte.weight"][:, :v] = torch.eye(v)
+        weights["transformer.wpe.weight"][:, v : v + t] = torch.eye(t)
+        qkv = weights["transformer.h.0.attn.c_attn.weight"]  # [d, 3 d], x @ weight
         for position in range(t):
             qkv[v + position, position] = 100.0
         for position in range(t - shift):
             qkv[v + position, d + position + shift] = 100.0  # the key of a position meets the query of one later
         qkv[:v, 2 * d : 2 * d + v] = torch.eye(v)
-        block.attn.c_proj.weight[:v, v + t :] = torch.eye(v)
-        model.lm_head.weight[:, v + t :] = 100 * torch.eye(v)
+        weights["transformer.h.0.attn.c_proj.weight"][:v, v + t :] = torch.eye(v)
+        weights["lm_head.weight"][:, v + t :] = 100 * torch.eye(v)
     return LanguageModel(model, tiny_tokenizer(), "copying")
 
 
@@ -141,7 +141,7 @@ def test_a_model_that_copies_is_found_to_copy() -> None:
 def test_a_model_that_knows_nothing_is_at_chance_everywhere() -> None:
     """All logits equal: ln V nats at every position."""
     lm = copying_lm(40, 16)
-    lm.model.get_output_embeddings().weight.zero_()
+    lm.unembedding.zero_()
     found = induction(lm, 16, n_sequences=40)
     np.testing.assert_allclose([*found.nats_first, *found.nats_second], math.log(40), rtol=1e-6)
 

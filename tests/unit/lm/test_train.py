@@ -1,7 +1,7 @@
 """The trainer: resumption to the bit, the schedule's closed form, AdamW written out in float64, entropy as a bound."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -147,7 +147,7 @@ def test_warm_up_and_decay_multiply_where_they_meet() -> None:
     assert factors == pytest.approx([1 / 4 * 1, 2 / 4 * 3 / 4, 3 / 4 * 2 / 4, 1 * 1 / 4])
 
 
-def as_float64(parameters: dict[str, Tensor]) -> dict[str, np.ndarray]:
+def as_float64(parameters: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
     return {name: value.detach().double().numpy().copy() for name, value in parameters.items()}
 
 

@@ -12,6 +12,7 @@ from monosemy.core import Result, write_results
 from monosemy.lm import Site
 
 HOSTILE = "</script><img src=x onerror=alert(1)> & \"quotes\" 'too'"
+PROMPT = "def read(path):\n"
 CONTEXT = 64
 VOCABULARY = 512
 REFERENCES = {"unigram": 4.1, "bigram": 3.0, "trigram": 2.7, "gzip": 2.4, "xz": 2.3}
@@ -135,7 +136,9 @@ def language_model(**changes: Any) -> dict[str, Any]:
             }
             for i in range(24)
         ],
-        "samples": [{"prompt": "def read(path):\n", "text": f'    return "{HOSTILE}"\n' + "long_word" * 40}],
+        "samples": [
+            {"prompt": "def read(path):\n", "text": f'def read(path):\n    return "{HOSTILE}"\n' + "long_word" * 40}
+        ],
     }
     return data | changes
 

@@ -8,7 +8,13 @@ import pytest
 
 from monosemy.core import UserError, write_results
 from monosemy.report import marked_difference, tasks_answer, write_describe_page, write_ground_page
-from tests.unit.report.evaluation_folder import language_model, results, write_described, write_evaluation
+from tests.unit.report.evaluation_folder import (
+    invented_description,
+    language_model,
+    results,
+    write_described,
+    write_evaluation,
+)
 from tests.unit.report.test_page import Reader
 
 RUN = {"command": "monosemy run --out x", "seconds": 7200.0, "not_measured": ["Planted: nothing."]}
@@ -50,13 +56,18 @@ def test_every_section_shows_its_planted_numbers(tmp_path: Path) -> None:
         "Intervals: bootstrap over packages",
         "12 are contextual",
         "All 24 labels",
-        "(hard) close the inner bracket 400 42.0 [39.0, 44.0] below",
+        "A3 (hard) 42.0 [39.0, 44.0] below 400 4.20 -3.90 2.50 close the inner bracket",
         "command monosemy run --out x time 2.0 h",
         "test 54 43 910,000 303,333",
         "lm_bits_per_byte, gzip, validation: not run, left out to plant a gap.",
         "Planted: nothing.",
     ):
         assert expected in text, expected
+
+
+def test_a_samples_beginning_stands_once(tmp_path: Path) -> None:
+    text = written(tmp_path)
+    assert text.count("def read(path):") == 1
 
 
 def test_what_is_absent_is_said_to_be(tmp_path: Path) -> None:
@@ -94,7 +105,8 @@ def test_the_page_of_a_description(tmp_path: Path) -> None:
     assert "One row of 64 tokens a document would see 40.0 % of the tokens" in text
     assert "packed into 2,000 full rows, all but 17 tokens are seen" in text
     assert "The figures show 6 of the 9 sites" in text
-    assert "first position's norm is 4" in text
+    norm = invented_description(n_sites=9).sites[-1].norm.mean
+    assert f"first position's norm is {norm[0] / norm[1:].mean():.2f} times" in text
 
 
 @pytest.mark.parametrize(
@@ -102,6 +114,7 @@ def test_the_page_of_a_description(tmp_path: Path) -> None:
     [
         ("f('w", 'f("w', "f(<mark>&#x27;</mark>w"),
         ("f(a, new)", "f(a, old)", "f(a, <mark>new</mark>)"),
+        ("f(a)(b)", "f(b)", "f<mark>(a)</mark>(b)"),
         ("a[g(s", "a(g[s", "a<mark>[</mark>g<mark>(</mark>s"),
         ("same", "same", "same"),
     ],

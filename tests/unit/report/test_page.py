@@ -11,6 +11,7 @@ from monosemy.report import Chart, Column, Markup, Section, page, table
 from monosemy.report.page import code_block, csv_text, figures, paragraph, text
 from tests.unit.report.evaluation_folder import HOSTILE
 
+SEPARATE = {"td", "th", "dt", "dd", "li", "p", "pre", "figcaption", "caption", "h1", "h2", "h3", "summary"}
 VOID = {"meta", "link", "img", "br", "hr", "input"}
 
 
@@ -36,6 +37,7 @@ class Reader(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
+        self.text += " " if tag in SEPARATE else ""
 
     def handle_data(self, data: str) -> None:
         self.text += data

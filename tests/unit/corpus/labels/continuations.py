@@ -17,7 +17,20 @@ MIDDLES = (
     " = 4", ", 5", " in w", " for i in u", " if t else r", " lambda: 0", " import m", " as n", ": 6", "->int", "*2",
     "\n", "# c", "\\\n", " def g(): pass",
 )  # fmt: skip
-ENDS = ("", " ", "()", ": pass", "():\n PASS", ":\n PASS", "\nPASS", "\n PASS", " in v: pass", " import k", " = 7", "\nelse: pass")
+ENDS = (
+    "",
+    " ",
+    "()",
+    ": pass",
+    "():\n PASS",
+    ":\n PASS",
+    "\nPASS",
+    "\n PASS",
+    " in v: pass",
+    " import k",
+    " = 7",
+    "\nelse: pass",
+)
 
 
 def continuations(prefix: str, start: int = 0, limit: int = 3) -> Iterator[str]:

@@ -266,7 +266,7 @@ lines""", f"{a}")  # trailing http://a.b/c
         "bytes_string": '" x "',
         "fstring": "' { path ! r } and { x } ' \" { a } \"",
         "double_quoted": '" x " " joined " " " " two lines " " " " { a } "',
-        "string_start": "' \" ' \" ' \" \"",
+        "string_start": '\' " \' " \' " "',
         "name": "path r b f print path f",
         "string_argument": '\' % s \' " " " two lines " " " " { a } "',
         "docstring": "",

@@ -1,24 +1,25 @@
 """The labels against tables written by hand: exactly the pieces a label holds at, nothing more."""
 
 import re
+from functools import cache
 
 import numpy as np
 import pytest
 
 from monosemy.corpus.labels import CATALOGUE, label_tokens
 from tests.unit.corpus.labels.snippets import SNIPPETS, pieces
+from tests.unit.corpus.labels.texts import lengths
 
 COLUMN = {label.name: i for i, label in enumerate(CATALOGUE)}
 CASES = [(name, label) for name, snippet in SNIPPETS.items() for label in snippet.expected]
 
 
-def lengths(parts: list[str]) -> list[int]:
-    return [len(part.encode()) for part in parts]
+labelled = cache(label_tokens)
 
 
 def held(text: str, parts: list[str], label: str) -> list[str]:
     """The pieces at which the label holds."""
-    labels = label_tokens(text, lengths(parts))
+    labels = labelled(text, tuple(lengths(parts)))
     assert labels.status == "ok"
     return [parts[i] for i in np.flatnonzero(labels.values[:, COLUMN[label]])]
 
@@ -37,7 +38,28 @@ def test_every_causal_label_was_written_down_somewhere() -> None:
 
 
 def test_white_space() -> None:
-    parts = ["a", " ", "=", " ", "(", "\n  ", "2", ")", " ", "# c", "\n", "\n", "# d", "\n\n", "s", "=", "'''", "\n\n", "'''", "\n \n"]
+    parts = [
+        "a",
+        " ",
+        "=",
+        " ",
+        "(",
+        "\n  ",
+        "2",
+        ")",
+        " ",
+        "# c",
+        "\n",
+        "\n",
+        "# d",
+        "\n\n",
+        "s",
+        "=",
+        "'''",
+        "\n\n",
+        "'''",
+        "\n \n",
+    ]
     text = "".join(parts)
     assert held(text, parts, "white_space") == [" ", " ", "\n  ", " ", "\n", "\n", "\n\n", "\n\n", "\n \n"]
     assert held(text, parts, "line_end") == ["\n  ", "\n", "\n", "\n\n", "\n \n"]
