@@ -10,7 +10,7 @@ PIP_INSTALL := $(PYTHON) -m pip --disable-pip-version-check --python $(PY) insta
 CORE := $(VENV)/installed-core
 DEV := $(VENV)/installed-dev
 
-.PHONY: help run test test-all check clean
+.PHONY: help run test test-all check bench clean
 .DEFAULT_GOAL := help
 
 help:
@@ -18,6 +18,7 @@ help:
 	@echo "make test      set up and run the tests, without the slow ones"
 	@echo "make test-all  every test"
 	@echo "make check     ruff, pyright and the import contracts"
+	@echo "make bench     the benchmarks: ratios of interleaved runs"
 	@echo "make clean     remove the environment and the caches"
 	@echo "Options: PYTHON=python3.12 (any of 3.11, 3.12, 3.13), ARGS='...' (handed to the program or to pytest)"
 
@@ -29,6 +30,9 @@ test: $(DEV)
 
 test-all: $(DEV)
 	$(PY) -m pytest -q $(ARGS)
+
+bench: $(CORE)
+	$(PY) benchmarks/capture.py $(ARGS)
 
 check: $(DEV)
 	$(PY) -m ruff check .

@@ -85,7 +85,7 @@ def _run(words: list[str]) -> None:
         raise UserError(f"unknown recipe {name!r}{nearest(name, RECIPES)}; recipes: {', '.join(RECIPES)}")
     recipe = RECIPES[name]()
     config = _parse(type(recipe), words, f"monosemy run {name}", default=recipe)
-    with Progress(sys.stderr) as progress:
+    with Progress() as progress:
         summary = run_stdlib(config, command=["monosemy", "run", name, *words], progress=progress)
     print("\n".join(summary))  # noqa: T201
 
@@ -93,7 +93,7 @@ def _run(words: list[str]) -> None:
 def _harvest(words: list[str]) -> None:
     """`monosemy harvest --describe [options]`."""
     config = _parse(Harvest, words, "monosemy harvest", default=Harvest())
-    with Progress(sys.stderr) as progress:
+    with Progress() as progress:
         summary = run_harvest(config, command=["monosemy", "harvest", *words], progress=progress)
     print("\n".join(summary))  # noqa: T201
 
@@ -104,7 +104,7 @@ def _train_lm(words: list[str]) -> None:
     refuse_foreign(config.out, "language-model")  # before hours of training rather than after them
     set_threads(config.threads)
     checkpoint = config.out.with_name(config.out.name + ".checkpoint")
-    with Progress(sys.stderr) as progress:
+    with Progress() as progress:
         trained = train_embedded_lm(config.recipe, checkpoint, device=config.device, progress=progress)
     command = shlex.join(["monosemy", "train-lm", *words])
     with write_artifact(config.out, kind="language-model", config=config.recipe) as folder:

@@ -22,7 +22,6 @@ JSON_FILE = "description.json"
 ARRAYS_FILE = "description.npz"
 
 _COUNTS = ("context_length", "seed", "n_documents", "n_rows", "n_sequences", "n_dropped_tokens")
-_LENGTHS = ("characters", "n_bytes", "n_tokens")
 _SHARES = (0.9, 0.99)
 
 
@@ -49,7 +48,9 @@ def write_description(folder: Path, description: Description) -> None:
         "sites": [_site_json(site) for site in description.sites],
         "definitions": dict(DEFINITIONS),
     }
-    arrays = {f"{site.site}/{name}": array for site in description.sites for name, array in _arrays(site).items()}
+    arrays: dict[str, Any] = {
+        f"{site.site}/{name}": array for site in description.sites for name, array in _arrays(site).items()
+    }
     np.savez(folder / ARRAYS_FILE, **arrays)
     atomic_write_text(folder / JSON_FILE, json.dumps(data, indent=1, allow_nan=False) + "\n")
 
@@ -67,7 +68,9 @@ def read_description(folder: Path) -> Description:
             lm_name=data["lm"]["name"],
             lm_fingerprint=data["lm"]["fingerprint"],
             **{name: data[name] for name in _COUNTS},
-            **{name: _read_lengths(data["lengths"][name]) for name in _LENGTHS},
+            characters=_read_lengths(data["lengths"]["characters"]),
+            n_bytes=_read_lengths(data["lengths"]["n_bytes"]),
+            n_tokens=_read_lengths(data["lengths"]["n_tokens"]),
             coverage=tuple(Coverage(**entry) for entry in data["coverage"]),
             sites=sites,
         )

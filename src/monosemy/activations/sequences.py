@@ -49,7 +49,9 @@ def pack(documents: Iterable[TokenizedDocument], context_length: int, bos_id: in
     )
 
 
-def _with_separator(number: int, document: TokenizedDocument, bos_id: int | None) -> Int32[np.ndarray, "3 n_tokens"]:
+def _with_separator(
+    number: int, document: TokenizedDocument, bos_id: int | None
+) -> Int32[np.ndarray, "fields n_tokens"]:
     """Rows tokens, document, index of one document, after the separator where there is one."""
     n = len(document.tokens)
     part = np.stack(

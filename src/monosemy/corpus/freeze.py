@@ -1,6 +1,6 @@
 """How the embedded corpus was made: the standard library's source, cleaned, de-duplicated, split and tokenized.
 
-Run once, by `python -m monosemy.corpus.freeze`, and its output is shipped: the bytes of the standard library differ
+Run once, by `python -m monosemy.corpus text OUT`, and its output is shipped: the bytes of the standard library differ
 between Python releases and distributions (9-53 % of the bytes are in identical files), so a corpus read from the
 user's own Python would make no two machines' scores comparable.
 
@@ -11,12 +11,10 @@ user's own Python would make no two machines' scores comparable.
 5. tokenizer: byte-level BPE, vocabulary 2048, trained on the train part only.
 """
 
-import argparse
 import hashlib
 import io
 import json
 import platform
-import sysconfig
 import tokenize
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
@@ -189,14 +187,3 @@ def freeze_corpus(library: Path, out: Path) -> None:
     atomic_write_bytes(out / TOKENS_FILE, compress_tokens(tokens))
     atomic_write_bytes(out / LICENSE_FILE, (library / "LICENSE.txt").read_bytes())
     atomic_write_text(out / MANIFEST_FILE, json.dumps(manifest, indent=1) + "\n")
-
-
-def main() -> None:
-    """Command line: the folder to write; the source is the running interpreter's library."""
-    parser = argparse.ArgumentParser(description="Freeze the standard library's source as the embedded corpus.")
-    parser.add_argument("out", type=Path, help="folder to write")
-    freeze_corpus(Path(sysconfig.get_path("stdlib")), parser.parse_args().out)
-
-
-if __name__ == "__main__":
-    main()

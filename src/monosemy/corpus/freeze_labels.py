@@ -1,6 +1,5 @@
-"""How the embedded corpus' labels were made: `python -m monosemy.corpus.freeze_labels OUT`, once the corpus stands."""
+"""How the embedded corpus' labels were made: `python -m monosemy.corpus labels OUT`, once the corpus stands."""
 
-import argparse
 from collections import Counter
 from pathlib import Path
 
@@ -63,14 +62,3 @@ def freeze_corpus_labels(corpus: StdlibCorpus, out: Path) -> Counter[str]:
     atomic_write_bytes(out / PLANES_FILE, packed)
     atomic_write_text(out / LABELS_FILE, index)
     return Counter(labels.status for labels in labelled)
-
-
-def main() -> None:
-    """Command line: the folder to write."""
-    parser = argparse.ArgumentParser(description="Freeze the exact labels of the embedded corpus.")
-    parser.add_argument("out", type=Path, help="folder to write")
-    print(dict(freeze_corpus_labels(StdlibCorpus(), parser.parse_args().out)))  # noqa: T201
-
-
-if __name__ == "__main__":
-    main()

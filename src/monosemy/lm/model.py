@@ -84,6 +84,12 @@ class LanguageModel:
         return self.model.config.max_position_embeddings
 
     @property
+    def bos_id(self) -> int | None:
+        """The token that begins a sequence; None where the tokenizer has none."""
+        id_ = self.tokenizer.convert_tokens_to_ids(self.tokenizer.bos_token) if self.tokenizer.bos_token else None
+        return id_ if isinstance(id_, int) else None
+
+    @property
     def device(self) -> torch.device:
         """Where the weights are."""
         return self.model.device

@@ -23,8 +23,8 @@ class Architecture:
     """Sizes of a GPT-NeoX model: parallel residual, rotary positions on a quarter of each head, LayerNorm."""
 
     n_layers: int = 4
-    d_model: int = 128
-    n_heads: int = 4
+    d_model: int = 160
+    n_heads: int = 5
     context_length: int = 256
     vocabulary_size: int = 2048
     tied_embeddings: bool = False

@@ -92,7 +92,7 @@ def describe_stage(config: DescribeConfig, lm: LanguageModel, corpus: Corpus) ->
             context_length=config.context_length,
             n_sequences=config.n_sequences,
             seed=config.seed,
-            bos_id=lm.tokenizer.bos_token_id,
+            bos_id=lm.bos_id,
             progress=workspace.progress,
         )
         write_description(workspace.folder, description)

@@ -148,7 +148,7 @@ def _median(data: Mapping[str, Any], unit: str) -> float:
     return data["lengths"][unit]["quantiles"][data["quantiles"].index(0.5)]
 
 
-def _drawn(names: Sequence[str]) -> list[str]:
+def _drawn(names: list[str]) -> list[str]:
     chosen = np.unique(np.linspace(0, len(names) - 1, min(len(names), MAX_DRAWN_SITES)).round().astype(int))
     return [names[i] for i in chosen]
 

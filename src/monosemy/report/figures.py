@@ -4,6 +4,7 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Literal
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -24,7 +25,7 @@ _FONT = "DejaVu Sans"  # comes with Matplotlib; it only measures, the page sets 
 DASHES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), (0, (3, 1)), (0, (8, 3)))
 MARKERS = ("o", "s", "^", "D", "v", "P")
 
-_SETTINGS = {
+_SETTINGS: dict[Any, Any] = {
     "svg.fonttype": "none",
     "font.family": _FONT,
     "font.size": 12.0,
@@ -185,27 +186,33 @@ def _legend(figure: Figure) -> None:
 
 
 def _dress(axes: Axes, x: Axis, y: Axis | None) -> None:
-    for axis, which in ((x, "x"), (y, "y")):
-        if axis is None:
-            axes.tick_params(axis="y", length=0)
-            continue
-        mpl_axis = axes.xaxis if which == "x" else axes.yaxis
-        mpl_axis.set_label_text(axis.label)
-        if axis.log:
-            (axes.set_xscale if which == "x" else axes.set_yscale)("log")
-            low, high = axes.get_xlim() if which == "x" else axes.get_ylim()
-            steps = (1.0, 2.0, 5.0) if high / low < 300 else (1.0,)
-            mpl_axis.set_major_locator(LogLocator(subs=steps))
-            mpl_axis.set_minor_formatter(FuncFormatter(lambda _value, _position: ""))
-        else:
-            axes.locator_params(axis=which, nbins=6)
-        if axis.limits is not None:
-            (axes.set_xlim if which == "x" else axes.set_ylim)(*axis.limits)
-        if axis.percent:
-            mpl_axis.set_major_formatter(FuncFormatter(lambda value, _position: f"{100 * value:.4g} %"))
-        elif axis.log:
-            mpl_axis.set_major_formatter(FuncFormatter(lambda value, _position: _plain(value)))
-        axes.grid(axis=which)
+    _dress_axis(axes, "x", x)
+    if y is None:
+        axes.tick_params(axis="y", length=0)
+    else:
+        _dress_axis(axes, "y", y)
+
+
+def _dress_axis(axes: Axes, which: Literal["x", "y"], axis: Axis) -> None:
+    if which == "x":
+        drawn, set_scale, set_limits, limits = axes.xaxis, axes.set_xscale, axes.set_xlim, axes.get_xlim
+    else:
+        drawn, set_scale, set_limits, limits = axes.yaxis, axes.set_yscale, axes.set_ylim, axes.get_ylim
+    drawn.set_label_text(axis.label)
+    if axis.log:
+        set_scale("log")
+        low, high = limits()
+        drawn.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high / low < 300 else (1.0,)))
+        drawn.set_minor_formatter(FuncFormatter(lambda _value, _position: ""))
+    else:
+        axes.locator_params(axis=which, nbins=6)
+    if axis.limits is not None:
+        set_limits(*axis.limits)
+    if axis.percent:
+        drawn.set_major_formatter(FuncFormatter(lambda value, _position: f"{100 * value:.4g} %"))
+    elif axis.log:
+        drawn.set_major_formatter(FuncFormatter(lambda value, _position: _plain(value)))
+    axes.grid(axis=which)
 
 
 def _plain(value: float) -> str:

@@ -141,15 +141,16 @@ def _prediction_section(evaluation: EvaluationFiles) -> Section:
     bits = _bits_per_byte(evaluation.results)
     units = {r.n_unit for r in bits.values() if r.n_unit is not None and r.ci_low is not None}
     with_interval = {split for (_, split), result in bits.items() if result.ci_low is not None}
+    splits = SPLITS[::-1]  # what counts comes first, where a narrow screen shows it
     columns = [Column(title="predictor")]
-    for split in SPLITS:
+    for split in splits:
         columns.append(Column(title=split, kind="number"))
         columns += [Column(title="95 % interval", kind="number")] if split in with_interval else []
     rows: list[list[Content]] = []
     for key, name in PREDICTORS.items():
         if any((key, split) in bits for split in SPLITS):
             row: list[Content] = [strong(name) if key == "lm" else name]
-            for split in SPLITS:
+            for split in splits:
                 value, within = _value_and_interval(bits.get((key, split)))
                 row += [value, within] if split in with_interval else [value]
             rows.append(row)

@@ -180,7 +180,8 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[Content]], caption:
         body += f"<tr>{''.join(cells)}</tr>\n"
     label = re.sub(r"<[^>]*>", "", text(caption)).replace('"', "&quot;")
     return Markup(
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{label}"><table><caption><span>{text(caption)}</span></caption>'
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{label}"><table>'
+        f"<caption><span>{text(caption)}</span></caption>"
         f"<thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table></div>"
     )
 

@@ -183,6 +183,18 @@ def test_gradients_at_captured_sites_equal_differences(variant: str, centered: b
         assert float((gradient * direction).sum()) == pytest.approx(expected, rel=1e-5, abs=1e-5), site
 
 
+@pytest.mark.parametrize("variant", ["gpt_neox", "gpt_neox_sequential", "gpt2"])
+def test_a_centered_capture_passes_on_the_gradient_of_the_mean_that_it_removed(variant: str) -> None:
+    """A centered capture in between changes no gradient, not even of a sum over d_model, which is all mean."""
+    lm = tiny_lm(variant)
+    below, above = Site(0, "resid_post"), Site(1, "resid_post")
+    gradients = []
+    for between in ([], [Site(1, "resid_pre", centered=True)]):
+        found = lm.capture(tokens(), [below, *between, above], grad=True)
+        gradients.append(torch.autograd.grad(found[above].sum(), found[below])[0])
+    assert close(gradients[1], gradients[0])
+
+
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_gradients_reach_what_an_edit_uses(variant: str) -> None:
     lm = differentiable_lm(variant)

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -54,7 +54,8 @@ TASKS = (
 def results(*, test_bits: float = 1.62, xz_given_train: float = 1.95) -> list[Result]:
     """Bits a byte of the model and of every reference on the three splits; gzip on validation was not run."""
     found = []
-    for split, more in (("train", -0.2), ("validation", 0.05), ("test", 0.0)):
+    shifts: dict[Literal["train", "validation", "test"], float] = {"train": -0.2, "validation": 0.05, "test": 0.0}
+    for split, more in shifts.items():
         values: dict[str | None, float] = {None: test_bits + more}
         values |= {name: value + more for name, value in REFERENCES.items()}
         values |= {"xz_given_train": xz_given_train} if split != "train" else {}
@@ -136,9 +137,7 @@ def language_model(**changes: Any) -> dict[str, Any]:
             }
             for i in range(24)
         ],
-        "samples": [
-            {"prompt": "def read(path):\n", "text": f'def read(path):\n    return "{HOSTILE}"\n' + "long_word" * 40}
-        ],
+        "samples": [{"prompt": PROMPT, "text": f'{PROMPT}    return "{HOSTILE}"\n' + "long_word" * 40}],
     }
     return data | changes
 

@@ -3,10 +3,9 @@
 import io
 import tokenize
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import accumulate
 from tokenize import TokenInfo
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Kind = Literal["word", "number", "string", "operator", "comment", "line_end"]
 """`line_end` is the end of a logical line."""
@@ -32,8 +31,7 @@ _CLOSERS = {")": "(", "]": "[", "}": "{"}
 _FOREIGN = {"!", "$", "?", "`"}
 
 
-@dataclass(frozen=True, slots=True)
-class Lexeme:
+class Lexeme(NamedTuple):
     """A token of Python; start and end are character offsets.
 
     level: how many times its line is indented, if it is the first code of a logical line; otherwise NOT_FIRST.
@@ -53,9 +51,10 @@ class NotTokenizable(Exception):
 def lex(text: str) -> list[Lexeme]:
     """The lexemes of a text, formatted strings whole; without the line ends that end no logical line.
 
-    Raises NotTokenizable, on every version for the same texts: unbalanced brackets, NUL and a lone "\\r" are refused.
+    Raises NotTokenizable, on every version for the same texts: unbalanced brackets, NUL, a byte order mark and a lone
+    carriage return are refused.
     """
-    if "\0" in text or "\r" in text.replace("\r\n", ""):
+    if "\0" in text or "\r" in text.replace("\r\n", "") or text.startswith("\ufeff"):
         raise NotTokenizable
     lexemes: list[Lexeme] = []
     brackets: list[str] = []

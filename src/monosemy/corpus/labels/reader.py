@@ -102,8 +102,7 @@ class Reader:
     def between(self, span: Span) -> tuple[int, int]:
         """(labels, what is not scored) of a token that begins in no lexeme: white space or a backslash."""
         own = self._space_bits(span) if span.is_space else 0
-        ends_line = span.is_space and self.structure.depth == 0 and "\n" in self.text[span.first : span.end]
-        if ends_line or not self.structure.is_line_open:
+        if not self.structure.is_line_open or (span.is_space and self._ends_line(span)):
             return own | self.structure.brackets, LINE_BITS | BLOCK_BITS
         return own | self._context(), self._unscored() | (BLOCK_BITS if self.blocks.is_unknown else 0)
 
@@ -126,6 +125,12 @@ class Reader:
         else:
             own = self._word(shown) | later
         return own | at_start | self._context(), self._unscored()
+
+    def _ends_line(self, span: Span) -> bool:
+        """Whether the logical line ends in the white space: it does, unless a bracket or a backslash goes on."""
+        end = self.text.find("\n", span.first, span.end)
+        is_joined = end > self._previous_end and self.text[end - 1] == "\\"
+        return end >= 0 and self.structure.depth == 0 and not is_joined
 
     def _context(self) -> int:
         return self.structure.brackets | self.structure.line | self.blocks.labels | self.syntax.labels

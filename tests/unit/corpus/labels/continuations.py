@@ -6,34 +6,23 @@ import warnings
 from collections.abc import Iterator
 from itertools import islice, product
 
-MOST_TRIED = 40
+MOST_TRIED = 30
 
 _CLOSERS = {"(": ")", "[": "]", "{": "}"}
 _OPEN_STRING = re.compile(r"'''|\"\"\"|'|\"")
 
-# What may come next: the rest of a word, of an operator or a string, an operand, an operator, a new part of a statement.
+# What may come next: the rest of a word, operator or string, an operand, an operator, a new part of a statement.
 MIDDLES = (
     "", "x", "_x", "s'", "'q'", '"q"', '"', "'", "=", "==1", "=1", ":=1", "1", ".5", ".y", "(1)", "[2]", " 3", " z",
     " = 4", ", 5", " in w", " for i in u", " if t else r", " lambda: 0", " import m", " as n", ": 6", "->int", "*2",
     "\n", "# c", "\\\n", " def g(): pass",
 )  # fmt: skip
 ENDS = (
-    "",
-    " ",
-    "()",
-    ": pass",
-    "():\n PASS",
-    ":\n PASS",
-    "\nPASS",
-    "\n PASS",
-    " in v: pass",
-    " import k",
-    " = 7",
-    "\nelse: pass",
-)
+    "", "()", ": pass", "():\n PASS", ":\n PASS", "\nPASS", " in v: pass", " import k", " = 7", "\nelse: pass",
+)  # fmt: skip
 
 
-def continuations(prefix: str, start: int = 0, limit: int = 3) -> Iterator[str]:
+def continuations(prefix: str, start: int = 0, limit: int = 2) -> Iterator[str]:
     """At most `limit` texts that begin with the prefix and parse, of the candidates from the `start`-th on."""
     return islice(filter(_parses, islice(_candidates(prefix, start), MOST_TRIED)), limit)
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from monosemy.corpus.labels import CATALOGUE, label_tokens
-from tests.unit.corpus.labels.snippets import SNIPPETS, pieces
-from tests.unit.corpus.labels.texts import lengths
+from tests.unit.corpus.labels.snippet import pieces
+from tests.unit.corpus.labels.texts import SNIPPETS, lengths
 
 COLUMN = {label.name: i for i, label in enumerate(CATALOGUE)}
 CASES = [(name, label) for name, snippet in SNIPPETS.items() for label in snippet.expected]
@@ -64,3 +64,13 @@ def test_white_space() -> None:
     assert held(text, parts, "white_space") == [" ", " ", "\n  ", " ", "\n", "\n", "\n\n", "\n\n", "\n \n"]
     assert held(text, parts, "line_end") == ["\n  ", "\n", "\n", "\n\n", "\n \n"]
     assert held(text, parts, "blank_line") == ["\n", "\n\n", "\n \n"]
+
+
+def test_white_space_in_a_statement_that_goes_on() -> None:
+    # At the end of a logical line its regions are over; at that of a joined or bracketed one they are not.
+    parts = ["a", " =", " 1", " +", " ", "\\", "\n  ", "(", "2", "\n ", ")", " # \\", "\n", "b", "\n"]
+    text = "".join(parts)
+    expected = [" 1", " +", " ", "\\", "\n  ", "(", "2", "\n ", ")"]
+    assert held(text, parts, "assigned_value") == expected
+    # The first letter is no joined line's, and a comment's backslash joins nothing.
+    assert held(text, parts, "continuation_line") == ["(", "2", "\n ", ")", " # \\"]

@@ -11,8 +11,8 @@ from monosemy.corpus.labels import CATALOGUE, label_tokens
 from tests.unit.corpus.labels.continuations import closing, continuations
 from tests.unit.corpus.labels.texts import TEXTS, lengths, odd_pieces
 
-LIBRARY_BYTES = (1500, 4000)
-CUTS_PER_FILE = 10
+LIBRARY_BYTES = (1500, 3000)
+CUTS_PER_FILE = 8
 
 Labeller = Callable[[str, list[int]], np.ndarray]
 
@@ -38,13 +38,14 @@ def changes(text: str, token_lengths: list[int], cuts: Iterable[int], labels_of:
     return n_compared, found
 
 
+@pytest.mark.parametrize("stride", [4, pytest.param(1, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", TEXTS)
-def test_no_value_of_a_snippet_depends_on_what_follows(name: str) -> None:
+def test_no_value_of_a_snippet_depends_on_what_follows(name: str, stride: int) -> None:
     parts = odd_pieces(TEXTS[name])
     assert "".join(parts) == TEXTS[name]
-    n_compared, found = changes(TEXTS[name], lengths(parts), range(1, len(parts)), rows)
+    n_compared, found = changes(TEXTS[name], lengths(parts), range(1, len(parts), stride), rows)
     assert found == []
-    assert n_compared > len(parts)
+    assert n_compared > len(parts) // (2 * stride)
 
 
 def test_no_value_of_the_library_depends_on_what_follows() -> None:
@@ -58,7 +59,7 @@ def test_no_value_of_the_library_depends_on_what_follows() -> None:
             n_here, found = changes(corpus.text(document), token_lengths, cuts, rows)
             assert found == [], document.id
             n_documents, n_compared = n_documents + 1, n_compared + n_here
-    assert n_compared > n_documents * CUTS_PER_FILE > 40
+    assert n_compared > n_documents * CUTS_PER_FILE > 20
 
 
 def test_labels_that_look_ahead_are_found_out() -> None:

@@ -67,7 +67,7 @@ def test_lengths_that_are_not_the_texts_are_refused(token_lengths: list[int]) ->
 def test_a_token_has_the_labels_of_its_first_character_that_is_no_white_space() -> None:
     # "\n    re" shows the beginning of a word; the white space before it is not what it is about.
     parts = ["def f():", "\n    re", "turn", " 1", "\n"]
-    assert held("".join(parts), lengths(parts), "name") == [False, True, True, False, False]
+    assert held("".join(parts), lengths(parts), "name") == [False, True, False, False, False]
     assert held("".join(parts), lengths(parts), "return_keyword") == [False, False, True, False, False]
     assert held("".join(parts), lengths(parts), "in_function") == [False, True, True, True, None]
 
@@ -142,4 +142,4 @@ def test_spans_are_those_of_the_decoded_prefixes(name: str, data: st.DataObject)
 
 def test_the_labels_are_the_same_on_every_version_of_python() -> None:
     # Computed on 3.11, 3.12 and 3.13; a new CATALOGUE_VERSION has another.
-    assert digest() == "cf08ae6a77b3f9ca"
+    assert digest() == "564c2c2511f67822"
