@@ -1,4 +1,4 @@
-"""`python -m monosemy.corpus text|labels OUT` makes the embedded corpus or its labels anew from this Python's library."""
+"""`python -m monosemy.corpus text|labels OUT` makes the embedded corpus or its labels anew, from this Python."""
 
 import argparse
 import sysconfig

@@ -9,7 +9,7 @@ from functools import cache
 from importlib.resources import files
 
 import numpy as np
-from jaxtyping import Bool, Int, UInt8
+from jaxtyping import Bool, Integer, UInt8
 
 from monosemy.core import UserError
 
@@ -106,8 +106,8 @@ def encode_labels(
 
 
 def token_table_f1(
-    fit: tuple[Int[np.ndarray, " fitted"], Bool[np.ndarray, " fitted"], Bool[np.ndarray, " fitted"]],
-    score: tuple[Int[np.ndarray, " scored"], Bool[np.ndarray, " scored"], Bool[np.ndarray, " scored"]],
+    fit: tuple[Integer[np.ndarray, " fitted"], Bool[np.ndarray, " fitted"], Bool[np.ndarray, " fitted"]],
+    score: tuple[Integer[np.ndarray, " scored"], Bool[np.ndarray, " scored"], Bool[np.ndarray, " scored"]],
     vocabulary_size: int,
 ) -> float:
     """F1 of the best rule that sees the token alone; each part is (tokens, values, scored).

@@ -86,7 +86,7 @@ class LanguageModel:
     @property
     def bos_id(self) -> int | None:
         """The token that begins a sequence; None where the tokenizer has none."""
-        id_ = self.tokenizer.convert_tokens_to_ids(self.tokenizer.bos_token) if self.tokenizer.bos_token else None
+        id_ = self.tokenizer.bos_token_id
         return id_ if isinstance(id_, int) else None
 
     @property

@@ -17,6 +17,12 @@ TASK_GATE = 0.9
 """A causal experiment needs a task of which the model gets at least this share of pairs right."""
 
 
+NOT_MEASURED = (
+    "Dictionaries, their baselines and the random-weights control: this run measures the ground they will stand on.",
+    "Other seeds of the language model: every figure is of the one shipped model.",
+)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StdlibRun:
     """Options of `monosemy run stdlib`."""
@@ -53,7 +59,7 @@ def run_stdlib(options: StdlibRun, *, command: Sequence[str], progress: Progress
         measured = run.stage(_language_model_stage(options, lm, corpus, references))
         description = run.stage(describe_stage(_describe_config(options, lm, corpus), lm, corpus))
         page = options.out / "report" / "index.html"
-        write_ground_page(page, measured.path, description.path, how_it_was_made(run))
+        write_ground_page(page, measured.path, description.path, how_it_was_made(run) | {"not_measured": NOT_MEASURED})
     return [*_summary(measured), f"report: {page}"]
 
 
