@@ -4,6 +4,9 @@
 
 PYTHON ?= python3
 ARGS ?=
+# A file's tests stay together: they share what is expensive to make. One thread a worker, or the workers would wait for each other.
+WORKERS ?= -n 2 --dist loadfile
+test test-all: export OMP_NUM_THREADS = 1
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP_INSTALL := $(PYTHON) -m pip --disable-pip-version-check --python $(PY) install -c constraints.txt
@@ -26,10 +29,10 @@ run: $(CORE)
 	@$(VENV)/bin/monosemy run $(ARGS)
 
 test: $(DEV)
-	$(PY) -m pytest -q -m "not slow" $(ARGS)
+	$(PY) -m pytest -q -m "not slow" $(WORKERS) $(ARGS)
 
 test-all: $(DEV)
-	$(PY) -m pytest -q $(ARGS)
+	$(PY) -m pytest -q $(WORKERS) $(ARGS)
 
 bench: $(CORE)
 	$(PY) benchmarks/capture.py $(ARGS)
