@@ -58,6 +58,7 @@ class FrozenLabels:
     """Labels of all tokens of the corpus, in the order of its documents; a bit a token, packed."""
 
     labels: tuple[FrozenLabel, ...]
+    fingerprint: str  # of the index, which holds the sha256 of the planes
     catalogue_version: int
     n_tokens: int
     planes: UInt8[np.ndarray, "planes n_bytes"]
@@ -78,13 +79,15 @@ class FrozenLabels:
 def frozen_labels() -> FrozenLabels:
     """The shipped labels. Raises UserError when the installation is damaged."""
     folder = files("monosemy").joinpath("data", "stdlib")
-    index = json.loads(folder.joinpath(LABELS_FILE).read_text(encoding="utf-8"))
+    text = folder.joinpath(LABELS_FILE).read_text(encoding="utf-8")
+    index = json.loads(text)
     raw = lzma.decompress(folder.joinpath(PLANES_FILE).read_bytes())
     if hashlib.sha256(raw).hexdigest() != index["planes_sha256"]:
         raise UserError(f"the embedded labels ({PLANES_FILE}) are damaged; install monosemy again")
     n_bytes = -(-index["n_tokens"] // 8)
     return FrozenLabels(
         labels=tuple(FrozenLabel(**entry) for entry in index["labels"]),
+        fingerprint=hashlib.sha256(text.encode()).hexdigest()[:16],
         catalogue_version=index["catalogue_version"],
         n_tokens=index["n_tokens"],
         planes=np.frombuffer(raw, dtype=np.uint8).reshape(-1, n_bytes),

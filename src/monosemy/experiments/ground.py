@@ -44,6 +44,7 @@ class GroundConfig:
     """What is measured, and on how much."""
 
     corpus: str  # its fingerprint
+    labels: str  # their fingerprint
     lm: str  # its fingerprint
     n_train_documents: int = 40  # sampled: the whole train split is eight times each held-out one
     max_documents: int | None = None  # of each split, the first ones; none: all

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from monosemy.core import Artifact, Progress, Result, read_results, set_threads
-from monosemy.corpus import StdlibCorpus
+from monosemy.corpus import StdlibCorpus, frozen_labels
 from monosemy.experiments import GroundConfig, TextModelsConfig, measure_language_model, measure_text_models
 from monosemy.lm import LanguageModel, load_embedded
 from monosemy.pipeline import Run, Stage, Workspace
@@ -75,6 +75,7 @@ def _text_models_stage(options: StdlibRun, corpus: StdlibCorpus) -> Stage:
 def _language_model_stage(options: StdlibRun, lm: LanguageModel, corpus: StdlibCorpus, references: Artifact) -> Stage:
     config = GroundConfig(
         corpus=corpus.fingerprint(),
+        labels=frozen_labels().fingerprint,
         lm=lm.fingerprint(),
         n_train_documents=options.n_train_documents,
         n_task_pairs=options.n_task_pairs,

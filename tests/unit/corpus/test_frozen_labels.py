@@ -70,7 +70,7 @@ def test_planes_come_back_as_they_were(n_tokens: int, seed: int) -> None:
     label = FrozenLabel("x", "lexical", "", 0, 1, {}, {}, {}, None)
     raw = b"".join(np.packbits(plane).tobytes() for plane in (values, scored))
     planes = np.frombuffer(raw, dtype=np.uint8).reshape(2, -1)
-    frozen = FrozenLabels((label,), 1, n_tokens, planes)
+    frozen = FrozenLabels((label,), "0", 1, n_tokens, planes)
     assert (frozen.values(label) == values).all() and (frozen.scored(label) == scored).all()
 
 
