@@ -106,7 +106,9 @@ def _train_lm(words: list[str]) -> None:
     checkpoint = config.out.with_name(config.out.name + ".checkpoint")
     with Progress() as progress:
         trained = train_embedded_lm(config.recipe, checkpoint, device=config.device, progress=progress)
-    command = shlex.join(["monosemy", "train-lm", *words])
+    # Where the result was put says nothing of how it was made, and may name a folder of one machine.
+    decisive = [word for i, word in enumerate(words) if word != "--out" and words[i - 1 : i] != ["--out"]]
+    command = shlex.join(["monosemy", "train-lm", *decisive])
     with write_artifact(config.out, kind="language-model", config=config.recipe) as folder:
         write_embedded_lm(
             folder, config.recipe, trained, command=command, n_threads=config.threads, precision=config.precision

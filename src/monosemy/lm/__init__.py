@@ -11,7 +11,7 @@ from monosemy.lm.embedded import (
 from monosemy.lm.families import FAMILIES, Family
 from monosemy.lm.initialization import initialize_
 from monosemy.lm.interventions import Edit, ablate, add, replace
-from monosemy.lm.loading import load
+from monosemy.lm.loading import load, quiet_transformers
 from monosemy.lm.model import LanguageModel, Run
 from monosemy.lm.random_control import random_control
 from monosemy.lm.sites import CENTERABLE_LOCATIONS, LOCATIONS, RESIDUAL_LOCATIONS, Location, Site
@@ -40,6 +40,7 @@ __all__ = [
     "initialize_",
     "load",
     "load_embedded",
+    "quiet_transformers",
     "random_control",
     "read_packed",
     "replace",

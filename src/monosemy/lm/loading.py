@@ -62,7 +62,7 @@ def load(
             )
         folder = _download(str(path_or_id), revision, name)
     _check_files(folder, name)
-    with _quiet():
+    with quiet_transformers():
         model = _model(folder, name, dtype or torch.float32, target)
         tokenizer = _tokenizer(folder, name)
     if len(tokenizer) > model.config.vocab_size:
@@ -173,7 +173,7 @@ def _brief(error: Exception) -> str:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet_transformers() -> Iterator[None]:
     """Without transformers' progress bar and report, which would run into the display of the whole run."""
     was_enabled, verbosity = transformers_logging.is_progress_bar_enabled(), transformers_logging.get_verbosity()
     transformers_logging.disable_progress_bar()

@@ -11,7 +11,7 @@ import transformers
 
 from monosemy.core import Progress, fingerprint, numpy_generator, to_json
 from monosemy.corpus import StdlibCorpus, TokenBatch, TrainingBatches, join, scored_windows
-from monosemy.lm import Architecture, LMTraining, Precision, TrainedLM, train, wrap, write_packed
+from monosemy.lm import Architecture, LMTraining, Precision, TrainedLM, quiet_transformers, train, wrap, write_packed
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,6 +80,7 @@ def write_embedded_lm(
     }
     trained.model.cpu()
     lm = wrap(trained.model, corpus.tokenizer, folder.name)
-    trained.model.save_pretrained(folder / "model")
+    with quiet_transformers():
+        trained.model.save_pretrained(folder / "model")
     lm.tokenizer.save_pretrained(folder / "model")
     write_packed(trained.model, folder / "embedded", provenance, precision)
