@@ -32,7 +32,7 @@ test: $(DEV)
 	$(PY) -m pytest -q -m "not slow" $(WORKERS) $(ARGS)
 
 test-all: $(DEV)
-	$(PY) -m pytest -q $(WORKERS) $(ARGS)
+	HYPOTHESIS_PROFILE=thorough $(PY) -m pytest -q $(WORKERS) $(ARGS)
 
 bench: $(CORE)
 	$(PY) benchmarks/capture.py $(ARGS)

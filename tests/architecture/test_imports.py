@@ -46,6 +46,7 @@ def test_the_import_contracts_are_kept(monkeypatch: pytest.MonkeyPatch, capsys: 
     assert status == EXIT_STATUS_SUCCESS, capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_importing_any_module_has_no_side_effect(tmp_path: Path) -> None:
     modules = [module_name(path) for path in python_files() if path.stem != "__main__"]
     assert probe(SOURCE, modules, tmp_path) == {"changed": [], "effects": [], "heavy": [], "errors": {}}

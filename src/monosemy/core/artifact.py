@@ -183,17 +183,36 @@ def _sibling(path: Path, suffix: str) -> Path:
 
 def refuse_foreign(path: Path, kind: str) -> None:
     """Refuse to replace what is not an artifact of this kind: it may be the user's only copy of something else."""
-    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
-        return
-    manifest = path / MANIFEST
-    if not manifest.is_file():
-        raise UserError(f"{path} exists and is not an artifact of Monosemy; it is left as it is: choose another folder")
+    while (looked_at := _inode(path)) is not None:
+        problem = _foreign(path, kind)
+        if problem is None:
+            return
+        # Another writer of the same artifact may have replaced the folder in the middle of the look: then look again.
+        if _inode(path) == looked_at:
+            raise UserError(f"{path} {problem}; it is left as it is: choose another folder")
+
+
+def _foreign(path: Path, kind: str) -> str | None:
+    """Why what lies at `path` must not be replaced by an artifact of this kind; None where it may be."""
     try:
+        if path.is_dir() and not any(path.iterdir()):
+            return None
+        if not (path / MANIFEST).is_file():
+            return "exists and is not an artifact of Monosemy"
         present = _read_manifest(path).kind
+    except FileNotFoundError:
+        return "was moved away"
     except DamagedArtifact:
-        return  # it may be made anew
-    if present != kind:
-        raise UserError(f"{path} holds an artifact of kind {present!r}; it is left as it is: choose another folder")
+        return None  # it may be made anew
+    return None if present == kind else f"holds an artifact of kind {present!r}"
+
+
+def _inode(path: Path) -> int | None:
+    """The number by which the file system knows what lies at `path`; None where nothing does."""
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return None
 
 
 def _write_manifest(folder: Path, *, kind: str, config: object, parents: Mapping[str, str], version: int) -> None:

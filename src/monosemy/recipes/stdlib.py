@@ -31,6 +31,7 @@ class StdlibRun:
     n_describe_sequences: int = 400  # rows of 256 tokens whose activations are described
     n_train_documents: int = 40  # of the train split, on which bits a byte are measured too
     n_task_pairs: int = 400
+    n_induction_sequences: int = 128
     max_documents: int | None = None  # of each split: a quick look instead of the figures to cite
     seed: int = 0
     threads: int | None = None  # none: every core
@@ -79,6 +80,7 @@ def _language_model_stage(options: StdlibRun, lm: LanguageModel, corpus: StdlibC
         lm=lm.fingerprint(),
         n_train_documents=options.n_train_documents,
         n_task_pairs=options.n_task_pairs,
+        n_induction_sequences=options.n_induction_sequences,
         max_documents=options.max_documents,
         seed=options.seed,
     )

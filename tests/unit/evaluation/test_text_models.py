@@ -51,7 +51,7 @@ def arrays(documents: list[list[int]]) -> list[np.ndarray]:
     return [np.array(document, dtype=np.uint16) for document in documents]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(DOCUMENTS, st.lists(st.integers(0, V - 1), max_size=12), st.integers(1, 4))
 def test_nats_are_those_of_the_recursion(documents: list[list[int]], asked: list[int], order: int) -> None:
     found = NgramModel.fit(arrays(documents), order, V).nats(arrays([asked])[0])
