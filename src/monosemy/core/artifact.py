@@ -211,7 +211,7 @@ def _inode(path: Path) -> int | None:
     """The number by which the file system knows what lies at `path`; None where nothing does."""
     try:
         return path.stat().st_ino
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
 
 
