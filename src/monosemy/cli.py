@@ -12,7 +12,17 @@ from typing import Any
 import tyro
 
 from monosemy import __version__
-from monosemy.core import Progress, UserError, nearest, refuse_foreign, set_threads, write_artifact
+from monosemy.core import (
+    Progress,
+    UserError,
+    first_difference,
+    nearest,
+    open_artifact,
+    refuse_foreign,
+    set_threads,
+    to_json,
+    write_artifact,
+)
 from monosemy.lm import Precision
 from monosemy.recipes import (
     RECIPES,
@@ -101,7 +111,9 @@ def _harvest(words: list[str]) -> None:
 def _train_lm(words: list[str]) -> None:
     """`monosemy train-lm [options]`: resumes where an interrupted one of the same settings stopped."""
     config = _parse(TrainLM, words, "monosemy train-lm", default=TrainLM(recipe=EmbeddedLM()))
-    refuse_foreign(config.out, "language-model")  # before hours of training rather than after them
+    # Before hours of training rather than after them.
+    refuse_foreign(config.out, "language-model")
+    _refuse_another_recipe(config.out, config.recipe)
     set_threads(config.threads)
     checkpoint = config.out.with_name(config.out.name + ".checkpoint")
     with Progress() as progress:
@@ -115,6 +127,16 @@ def _train_lm(words: list[str]) -> None:
         )
     checkpoint.unlink()
     print(f"wrote {config.out}: model/ for transformers, embedded/ as the package ships it")  # noqa: T201
+
+
+def _refuse_another_recipe(out: Path, recipe: EmbeddedLM) -> None:
+    """Raise UserError where `out` holds a model made by another recipe: hours of work, which this run would replace."""
+    if not (out / "manifest.json").is_file():
+        return
+    difference = first_difference(open_artifact(out, kind="language-model").config, to_json(recipe))
+    if difference is not None:
+        key, there, here = difference
+        raise UserError(f"{out} holds a model whose {key} is {there!r}, not {here!r}; choose another folder with --out")
 
 
 COMMANDS = {

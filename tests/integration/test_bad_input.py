@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from monosemy.cli import main
+from monosemy.core import write_artifact
+from monosemy.recipes import EmbeddedLM
 from tests.unit.lm.tiny_models import saved_model
 
 TEXT = "def add(a, b):\n    return a + b\n\n"
@@ -163,3 +165,12 @@ def test_train_lm_into_a_folder_of_something_else(tmp_path: Path, capsys: pytest
     sizes = ["--d-model", "32", "--n-heads", "2"]
     _one_line(["train-lm", "--out", str(tmp_path / "out"), *options, *sizes], capsys, "left as it is")
     assert (tmp_path / "out" / "thesis.txt").read_text() == "the only copy"
+
+
+def test_train_lm_over_a_model_of_another_recipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The model there is the work of hours: it is named with the first setting that differs, and stays."""
+    out = tmp_path / "out"
+    with write_artifact(out, kind="language-model", config=EmbeddedLM()) as folder:
+        (folder / "weights").write_text("hours")
+    _one_line(["train-lm", "--out", str(out), "--n-steps", "1"], capsys, "training.n_steps", "1", "--out")
+    assert (out / "weights").read_text() == "hours"
