@@ -32,6 +32,7 @@ from monosemy.core.statistics import (
     wilson,
 )
 from monosemy.core.threads import available_cores, set_threads
+from monosemy.core.workers import Advance, Workers, ignore_advance
 
 __all__ = [
     "METHODS",
@@ -39,6 +40,7 @@ __all__ = [
     "SILENT",
     "STATUSES",
     "Activations",
+    "Advance",
     "Artifact",
     "DamagedArtifact",
     "Directions",
@@ -52,6 +54,7 @@ __all__ = [
     "TaskHandle",
     "Tokens",
     "UserError",
+    "Workers",
     "artifact_fingerprint",
     "atomic_write_bytes",
     "atomic_write_text",
@@ -67,6 +70,7 @@ __all__ = [
     "first_difference",
     "from_json",
     "full_disk_is_user_error",
+    "ignore_advance",
     "nearest",
     "numpy_generator",
     "open_artifact",

@@ -15,10 +15,12 @@ from monosemy.lm.loading import load, quiet_transformers
 from monosemy.lm.model import LanguageModel, Run
 from monosemy.lm.random_control import random_control
 from monosemy.lm.sites import CENTERABLE_LOCATIONS, LOCATIONS, RESIDUAL_LOCATIONS, Location, Site
+from monosemy.lm.source import EMBEDDED_LM, ModelSource
 from monosemy.lm.train import Architecture, CurvePoint, LMTraining, TrainedLM, build, train
 
 __all__ = [
     "CENTERABLE_LOCATIONS",
+    "EMBEDDED_LM",
     "FAMILIES",
     "LOCATIONS",
     "RESIDUAL_LOCATIONS",
@@ -29,6 +31,7 @@ __all__ = [
     "LMTraining",
     "LanguageModel",
     "Location",
+    "ModelSource",
     "Precision",
     "Run",
     "Site",
