@@ -1,9 +1,11 @@
 """Stages with a cache, and runs made of them."""
 
+from monosemy.pipeline.jobs import Job, run_jobs
 from monosemy.pipeline.run import Run, RunRecord, StageRecord, read_run
 from monosemy.pipeline.stage import Stage, Workspace, find_stage, obtain_stage, open_stage, run_stage
 
 __all__ = [
+    "Job",
     "Run",
     "RunRecord",
     "Stage",
@@ -13,5 +15,6 @@ __all__ = [
     "obtain_stage",
     "open_stage",
     "read_run",
+    "run_jobs",
     "run_stage",
 ]

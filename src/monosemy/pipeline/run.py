@@ -4,6 +4,7 @@ import json
 import platform
 import shlex
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,8 +14,9 @@ from typing import Literal
 import torch
 
 from monosemy import __version__
-from monosemy.core import SILENT, Artifact, Progress, UserError, atomic_write_text, from_json, to_json
-from monosemy.pipeline.stage import Origin, Stage, obtain_stage
+from monosemy.core import SILENT, Artifact, Progress, UserError, Workers, atomic_write_text, from_json, to_json
+from monosemy.pipeline.jobs import Job, run_jobs
+from monosemy.pipeline.stage import Origin, Stage, find_stage, obtain_stage
 
 RUN_FILE = "run.json"
 
@@ -111,6 +113,45 @@ class Run:
         )
         self._write(replace(self.record, stages=(*self.record.stages, record)))
         return artifact
+
+    def stages(
+        self,
+        stages: Sequence[Stage],
+        plan: Callable[[Sequence[Stage]], Sequence[Job]],
+        workers: Workers,
+        *,
+        name: str,
+        unit: str,
+    ) -> list[Artifact]:
+        """The artifacts of many stages: the missing ones made side by side by the jobs of `plan`; all recorded."""
+        computed = run_jobs(
+            stages, plan, self.folder, workers, self.progress, name=name, unit=unit, refresh=self._refresh
+        )
+        artifacts: list[Artifact] = []
+        records: list[StageRecord] = []
+        for stage in stages:
+            artifact = find_stage(stage, self.folder)
+            if artifact is None:
+                raise UserError(
+                    f"{self.folder / stage.folder_name} vanished while it was needed; run the command again"
+                )
+            seconds = computed.get(stage.key)
+            records.append(
+                StageRecord(
+                    name=stage.name,
+                    key=stage.key,
+                    folder=stage.folder_name,
+                    status="cached" if seconds is None else "computed",
+                    seconds=round(seconds or 0.0, 3),
+                    computed_seconds=self._known_seconds.get(stage.key) if seconds is None else round(seconds, 3),
+                )
+            )
+            artifacts.append(artifact)
+        n_cached = sum(record.status == "cached" for record in records)
+        if n_cached:
+            self.progress.message(f"{name}: {n_cached} of {len(stages)} cached in {self.folder}")
+        self._write(replace(self.record, stages=(*self.record.stages, *records)))
+        return artifacts
 
     def _write(self, record: RunRecord) -> None:
         self.record = record

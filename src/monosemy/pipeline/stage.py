@@ -51,13 +51,14 @@ class Workspace:
 class Stage:
     """A named step of a run: `body` fills `workspace.folder` from `config` and `parents`, and from nothing else.
 
-    `config` is a frozen dataclass. `version` is raised by hand when the body's outcome changes. Raises ValueError
-    unless the name consists of lower-case letters, digits, "_" and "-".
+    `config` is a frozen dataclass. A stage without a body is made by a job (pipeline/jobs.py). `version` is raised by
+    hand when the body's outcome changes. Raises ValueError unless the name consists of lower-case letters, digits, "_"
+    and "-".
     """
 
     name: str
     config: object
-    body: Callable[[Workspace], None]
+    body: Callable[[Workspace], None] | None = None
     parents: Mapping[str, Artifact] = field(default_factory=dict)
     version: int = 1
 
@@ -117,7 +118,7 @@ def obtain_stage(
     """`run_stage`, and whether the artifact was computed or found."""
     cached = None if refresh else find_stage(stage, root, verify=verify)
     if cached is None:
-        with _locked(root, stage, progress):
+        with locked(root, stage, progress):
             # Looked for once more: another process may have made it while this one waited.
             cached = None if refresh else find_stage(stage, root, progress, verify=verify)
             if cached is None:
@@ -146,25 +147,28 @@ def open_stage(stage: Stage, path: Path, *, verify: bool = True) -> Artifact:
 
 def _computed(stage: Stage, root: Path, progress: Progress, *, from_the_beginning: bool) -> Artifact:
     """The stage's artifact, made now by the only process that makes it."""
+    if stage.body is None:
+        raise ValueError(f"{stage.name} has no body: it is made by a job")
     path, scratch = root / stage.folder_name, root / ".partial" / stage.folder_name
     remove_leftovers(path)
     if from_the_beginning:
-        _remove(scratch)
+        remove_folder(scratch)
     with write_artifact(
         path, kind=stage.name, config=stage.config, parents=stage.parent_fingerprints, version=stage.version
     ) as folder:
         stage.body(Workspace(folder=folder, progress=progress, scratch_path=scratch))
-    _remove(scratch)
+    remove_folder(scratch)
     return open_stage(stage, path, verify=False)
 
 
-def _remove(folder: Path) -> None:
+def remove_folder(folder: Path) -> None:
+    """Remove a folder and what is in it, where it is there."""
     if folder.exists():
         shutil.rmtree(folder)
 
 
 @contextlib.contextmanager
-def _locked(root: Path, stage: Stage, progress: Progress) -> Iterator[None]:
+def locked(root: Path, stage: Stage, progress: Progress) -> Iterator[None]:
     """Hold the lock of a stage's folder; the system releases it when the process ends, however that happens."""
     folder = root / ".locks"
     try:
