@@ -1,19 +1,28 @@
 """Measurements of language models and dictionaries on held-out text."""
 
-from monosemy.evaluation.language_model import Induction, TextLosses, induction, sample_text, text_losses, token_nats
+from monosemy.evaluation.language_model import (
+    Induction,
+    TextLosses,
+    induction,
+    joined_losses,
+    sample_text,
+    text_losses,
+    token_nats,
+)
 from monosemy.evaluation.tasks import TaskScore, score_task
-from monosemy.evaluation.text_models import NgramModel, gzip_bits_per_byte, xz_bits_per_byte
+from monosemy.evaluation.text_models import NgramModel, gzip_bytes, xz_bytes
 
 __all__ = [
     "Induction",
     "NgramModel",
     "TaskScore",
     "TextLosses",
-    "gzip_bits_per_byte",
+    "gzip_bytes",
     "induction",
+    "joined_losses",
     "sample_text",
     "score_task",
     "text_losses",
     "token_nats",
-    "xz_bits_per_byte",
+    "xz_bytes",
 ]

@@ -57,6 +57,17 @@ def text_losses(
     )
 
 
+def joined_losses(parts: Sequence[TextLosses]) -> TextLosses:
+    """The losses of all parts' documents, in order, as if measured at once; ValueError where there is no part."""
+    return TextLosses(
+        nats=np.concatenate([part.nats for part in parts]),
+        n_tokens=np.concatenate([part.n_tokens for part in parts]),
+        n_bytes=np.concatenate([part.n_bytes for part in parts]),
+        nats_at=np.sum([part.nats_at for part in parts], axis=0),
+        n_at=np.sum([part.n_at for part in parts], axis=0),
+    )
+
+
 def token_nats(lm: LanguageModel, tokens: Tensor, targets: Tensor) -> Tensor:
     """-log p(target) `[batch seq]` in float64 on the CPU; 0 where the target is ignored."""
     logits = lm.logits(tokens.to(lm.device))

@@ -86,21 +86,16 @@ def _lookup(keys: np.ndarray, values: np.ndarray, wanted: np.ndarray) -> Int64[n
     return np.where(keys[index] == wanted, values[index], 0)
 
 
-def gzip_bits_per_byte(text: bytes) -> float:
-    """8 |gzip -9 (text)| / |text|."""
-    return 8 * len(gzip.compress(text, compresslevel=9, mtime=0)) / len(text)
+def gzip_bytes(text: bytes) -> int:
+    """|gzip -9 (text)|."""
+    return len(gzip.compress(text, compresslevel=9, mtime=0))
 
 
-def xz_bits_per_byte(text: bytes, *, given: bytes = b"") -> float:
-    """8 (|xz -9e (given + text)| - |xz -9e (given)|) / |text|: what the text costs once `given` is known.
+def xz_bytes(text: bytes) -> int:
+    """|xz -9e (text)|, with a dictionary that holds the whole text; xz's own forgets a long text's beginning.
 
-    The dictionary holds both texts whole: with xz's own, "given" would mean the end of a long text only.
+    xz_bytes(given + text) - xz_bytes(given) is what the text costs once `given` is known.
     """
-    dictionary_bytes = max(_MIN_XZ_DICTIONARY_BYTES, len(given) + len(text))
-    known = _xz_bytes(given, dictionary_bytes) if given else 0
-    return 8 * (_xz_bytes(given + text, dictionary_bytes) - known) / len(text)
-
-
-def _xz_bytes(text: bytes, dictionary_bytes: int) -> int:
+    dictionary_bytes = max(_MIN_XZ_DICTIONARY_BYTES, len(text))
     filters = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": dictionary_bytes}]
     return len(lzma.compress(text, filters=filters))

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ from jaxtyping import Float64
 from tokenizers import Tokenizer
 
 from monosemy.core import (
+    Advance,
     Progress,
     Result,
+    Workers,
     atomic_write_text,
     bootstrap_ratio,
     fingerprint,
@@ -25,16 +28,19 @@ from monosemy.corpus.tasks import TASKS
 from monosemy.evaluation import (
     NgramModel,
     TaskScore,
-    gzip_bits_per_byte,
+    TextLosses,
+    gzip_bytes,
     induction,
+    joined_losses,
     sample_text,
     score_task,
     text_losses,
-    xz_bits_per_byte,
+    xz_bytes,
 )
-from monosemy.lm import LanguageModel, embedded_provenance
+from monosemy.lm import ModelSource, embedded_provenance
 
 ORDERS = {"unigram": 1, "bigram": 2, "trigram": 3}
+COMPRESSORS = ("gzip", "xz")
 PROMPTS = ('class Queue:\n    """', "def read(self, n=-1):\n", "import os\nimport sys\n\n")
 HELD_OUT: tuple[Split, ...] = ("validation", "test")
 
@@ -62,49 +68,85 @@ class TextModelsConfig:
     seed: int = 0
 
 
-def measure_text_models(folder: Path, config: TextModelsConfig, corpus: StdlibCorpus, progress: Progress) -> None:
+def measure_text_models(
+    folder: Path, config: TextModelsConfig, corpus: StdlibCorpus, workers: Workers, progress: Progress
+) -> None:
     """Bits a byte of n-gram tables fitted on train and of compressors, on validation and test; writes results.jsonl."""
+    held_out: dict[Split, list[TokenizedDocument]] = {s: _first(corpus, s, config) for s in HELD_OUT}
+    tasks = [_Reference(config=config, variant="xz", split="train")]
+    tasks += [_Reference(config=config, variant="xz_given_train", split=split) for split in HELD_OUT]
+    tasks += [_Reference(config=config, variant=variant, split=split) for variant in ORDERS for split in HELD_OUT]
+    tasks += [_Reference(config=config, variant=variant, split=split) for variant in COMPRESSORS for split in HELD_OUT]
+    with progress.task("n-gram tables and compressors", len(tasks), "references") as shown:
+        found = {
+            (task.variant, task.split): sums
+            for task, sums in zip(tasks, workers.map(_measured, tasks, shown.advance), strict=True)
+        }
+    n_train_bytes = found.pop(("xz", "train"))
     results: list[Result] = []
-    train = _first(corpus, "train", config)
-    train_text = _text(corpus, train)
-    with progress.task("n-gram tables and compressors", len(ORDERS) + len(HELD_OUT), "references") as task:
-        for variant, order in ORDERS.items():
-            model = NgramModel.fit([d.tokens for d in train], order, corpus.tokenizer.get_vocab_size())
-            for split in HELD_OUT:
-                documents = _first(corpus, split, config)
-                nats = np.array([model.nats(document.tokens).sum() for document in documents])
-                results.append(_bits_per_byte(nats, documents, split, config, variant=variant))
-            task.advance()
-        for split in HELD_OUT:
-            text = _text(corpus, _first(corpus, split, config))
-            measured = {
-                "gzip": gzip_bits_per_byte(text),
-                "xz": xz_bits_per_byte(text),
-                "xz_given_train": xz_bits_per_byte(text, given=train_text),
-            }
-            results.extend(_result(split, config, value=value, variant=variant) for variant, value in measured.items())
-            task.advance()
+    for split, documents in held_out.items():
+        n_text_bytes = sum(document.n_bytes for document in documents)
+        results += [
+            _bits_per_byte(found[variant, split], documents, split, config, variant=variant) for variant in ORDERS
+        ]
+        for variant in (*COMPRESSORS, "xz_given_train"):
+            n_bytes = found[variant, split] - (n_train_bytes if variant == "xz_given_train" else 0)
+            results.append(_result(split, config, value=8 * float(n_bytes[0]) / n_text_bytes, variant=variant))
     write_results(folder / "results.jsonl", results)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Reference:
+    """One number of the text models, or one a document, to be measured in a worker."""
+
+    config: TextModelsConfig
+    variant: str
+    split: Split
+
+
+def _measured(task: _Reference, advance: Advance) -> Float64[np.ndarray, " documents"]:
+    """Nats of every document under an n-gram table; or the number of bytes that a compressor needs for them all."""
+    corpus, config = _stdlib(), task.config
+    documents, train = _first(corpus, task.split, config), _first(corpus, "train", config)
+    if task.variant in ORDERS:
+        order = ORDERS[task.variant]
+        model = NgramModel.fit([d.tokens for d in train], order, corpus.tokenizer.get_vocab_size())
+        measured = np.array([model.nats(document.tokens).sum() for document in documents])
+    else:
+        text = _text(corpus, documents)
+        given = _text(corpus, train) if task.variant == "xz_given_train" else b""
+        n_bytes = gzip_bytes(text) if task.variant == "gzip" else xz_bytes(given + text)
+        measured = np.array([n_bytes], dtype=np.float64)
+    advance(1)
+    return measured
+
+
+@cache
+def _stdlib() -> StdlibCorpus:
+    """The embedded corpus, read once a process."""
+    return StdlibCorpus()
 
 
 def measure_language_model(
     folder: Path,
     config: GroundConfig,
-    lm: LanguageModel,
+    source: ModelSource,
     corpus: StdlibCorpus,
     references: Sequence[Result],
+    workers: Workers,
     progress: Progress,
 ) -> None:
     """Bits a byte, loss by position, induction, tasks, samples.
 
     Writes results.jsonl (the references' too), per_document.npz (sums a document), language_model.json (for the page).
     """
+    lm = source.load()
     results = list(references)
     per_document: dict[str, np.ndarray] = {}
     nats_by_position: list[float] = []
     for split in SPLITS:
         documents = _documents(corpus, split, config)
-        losses = text_losses(lm, documents, lm.context_length, progress=progress)
+        losses = _losses(source, documents, split, workers, progress)
         results.append(_bits_per_byte(losses.nats, documents, split, config, lm=True))
         per_document |= {
             f"{split}/id": np.array([document.id for document in documents]),
@@ -116,11 +158,9 @@ def measure_language_model(
         if split == "test":
             nats_by_position = (losses.nats_at / losses.n_at).tolist()
     with progress.task("tasks", len(TASKS), "tasks") as handle:
-        scores = []
-        for task in TASKS:
-            scores.append(score_task(lm, corpus.tokenizer, task, n_pairs=config.n_task_pairs, seed=config.seed))
-            results.append(_task_accuracy(scores[-1], config))
-            handle.advance()
+        asked = [_Asked(source=source, config=config, number=number) for number in range(len(TASKS))]
+        scores = list(workers.map(_answered, asked, handle.advance))
+    results += [_task_accuracy(score, config) for score in scores]
     copied = induction(lm, lm.context_length, n_sequences=config.n_induction_sequences, seed=config.seed)
     provenance = embedded_provenance()
     summary = {
@@ -140,6 +180,49 @@ def measure_language_model(
     write_results(folder / "results.jsonl", results)
     np.savez_compressed(folder / "per_document.npz", **per_document)  # pyright: ignore[reportArgumentType]
     atomic_write_text(folder / "language_model.json", json.dumps(summary, indent=1, allow_nan=False) + "\n")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Read:
+    """Documents whose cross-entropy a worker measures."""
+
+    source: ModelSource
+    documents: tuple[TokenizedDocument, ...]
+
+
+def _losses(
+    source: ModelSource, documents: Sequence[TokenizedDocument], split: Split, workers: Workers, progress: Progress
+) -> TextLosses:
+    """`text_losses` of all documents, some of them in each task."""
+    tasks = [_Read(source=source, documents=tuple(documents[i : i + 8])) for i in range(0, len(documents), 8)]
+    n_tokens = sum(len(document.tokens) for document in documents)
+    with progress.task(f"cross-entropy of {split} text", n_tokens, "tokens") as shown:
+        return joined_losses(list(workers.map(_read, tasks, shown.advance)))
+
+
+def _read(task: _Read, advance: Advance) -> TextLosses:
+    lm = task.source.load()
+    losses = text_losses(lm, task.documents, lm.context_length)
+    advance(sum(len(document.tokens) for document in task.documents))
+    return losses
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Asked:
+    """A task of the catalog, by number, that a worker puts to the model."""
+
+    source: ModelSource
+    config: GroundConfig
+    number: int
+
+
+def _answered(task: _Asked, advance: Advance) -> TaskScore:
+    config = task.config
+    score = score_task(
+        task.source.load(), _stdlib().tokenizer, TASKS[task.number], n_pairs=config.n_task_pairs, seed=config.seed
+    )
+    advance(1)
+    return score
 
 
 def _documents(corpus: StdlibCorpus, split: Split, config: GroundConfig) -> list[TokenizedDocument]:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from monosemy.core import Artifact, Progress, Result, read_results, set_threads
+from monosemy.core import Artifact, Progress, Result, Workers, read_results, set_threads
 from monosemy.corpus import StdlibCorpus, frozen_labels
 from monosemy.experiments import GroundConfig, TextModelsConfig, measure_language_model, measure_text_models
-from monosemy.lm import LanguageModel, load_embedded
+from monosemy.lm import LanguageModel, ModelSource
 from monosemy.pipeline import Run, Stage, Workspace
 from monosemy.recipes.harvest import DescribeConfig, describe_stage, how_it_was_made
 from monosemy.report import write_ground_page
@@ -46,38 +46,44 @@ def stdlib() -> StdlibRun:
 
 def run_stdlib(options: StdlibRun, *, command: Sequence[str], progress: Progress) -> list[str]:
     """Load, measure, describe, write the page; the lines to print at the end."""
-    threads = set_threads(options.threads)
-    lm, corpus = load_embedded(device=options.device), StdlibCorpus()
-    with Run(
-        options.out,
-        command=tuple(command),
-        seed=options.seed,
-        n_threads=threads,
-        progress=progress,
-        refresh=options.refresh,
-    ) as run:
-        references = run.stage(_text_models_stage(options, corpus))
-        measured = run.stage(_language_model_stage(options, lm, corpus, references))
+    n_workers = set_threads(options.threads)
+    source = ModelSource(device=options.device)
+    lm, corpus = source.load(), StdlibCorpus()
+    with (
+        Workers(n_workers) as workers,
+        Run(
+            options.out,
+            command=tuple(command),
+            seed=options.seed,
+            n_threads=n_workers,
+            progress=progress,
+            refresh=options.refresh,
+        ) as run,
+    ):
+        references = run.stage(_text_models_stage(options, corpus, workers))
+        measured = run.stage(_language_model_stage(options, source, corpus, references, workers))
         description = run.stage(describe_stage(_describe_config(options, lm, corpus), lm, corpus))
         page = options.out / "report" / "index.html"
         write_ground_page(page, measured.path, description.path, how_it_was_made(run) | {"not_measured": NOT_MEASURED})
     return [*_summary(measured), f"report: {page}"]
 
 
-def _text_models_stage(options: StdlibRun, corpus: StdlibCorpus) -> Stage:
+def _text_models_stage(options: StdlibRun, corpus: StdlibCorpus, workers: Workers) -> Stage:
     config = TextModelsConfig(corpus=corpus.fingerprint(), max_documents=options.max_documents, seed=options.seed)
 
     def body(workspace: Workspace) -> None:
-        measure_text_models(workspace.folder, config, corpus, workspace.progress)
+        measure_text_models(workspace.folder, config, corpus, workers, workspace.progress)
 
     return Stage(name="text-models", config=config, body=body)
 
 
-def _language_model_stage(options: StdlibRun, lm: LanguageModel, corpus: StdlibCorpus, references: Artifact) -> Stage:
+def _language_model_stage(
+    options: StdlibRun, source: ModelSource, corpus: StdlibCorpus, references: Artifact, workers: Workers
+) -> Stage:
     config = GroundConfig(
         corpus=corpus.fingerprint(),
         labels=frozen_labels().fingerprint,
-        lm=lm.fingerprint(),
+        lm=source.load().fingerprint(),
         n_train_documents=options.n_train_documents,
         n_task_pairs=options.n_task_pairs,
         n_induction_sequences=options.n_induction_sequences,
@@ -87,7 +93,7 @@ def _language_model_stage(options: StdlibRun, lm: LanguageModel, corpus: StdlibC
 
     def body(workspace: Workspace) -> None:
         reference_results = read_results(references.file("results.jsonl"))
-        measure_language_model(workspace.folder, config, lm, corpus, reference_results, workspace.progress)
+        measure_language_model(workspace.folder, config, source, corpus, reference_results, workers, workspace.progress)
 
     return Stage(name="language-model", config=config, body=body, parents={"text-models": references})
 
