@@ -6,6 +6,7 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from monosemy.recipes import (
     RECIPES,
     EmbeddedLM,
     Harvest,
+    Until,
     run_harvest,
     run_stdlib,
     train_embedded_lm,
@@ -88,21 +90,26 @@ def _help() -> str:
     )
 
 
-def _run(words: list[str]) -> None:
-    """`monosemy run [RECIPE] [options]`."""
+def _recipe(command: str, until: Until, words: list[str], *, only_cached: bool = False) -> None:
+    """`monosemy run [RECIPE] [options]`, and the commands that do it up to one of its stages."""
+    given = list(words)
     name = words.pop(0) if words and not words[0].startswith("-") else "stdlib"
     if name not in RECIPES:
         raise UserError(f"unknown recipe {name!r}{nearest(name, RECIPES)}; recipes: {', '.join(RECIPES)}")
     recipe = RECIPES[name]()
-    config = _parse(type(recipe), words, f"monosemy run {name}", default=recipe)
+    config = _parse(type(recipe), words, f"monosemy {command} {name}", default=recipe)
     with Progress() as progress:
-        summary = run_stdlib(config, command=["monosemy", "run", name, *words], progress=progress)
+        asked = ["monosemy", command, *given]
+        summary = run_stdlib(config, command=asked, progress=progress, until=until, only_cached=only_cached)
     print("\n".join(summary))  # noqa: T201
 
 
 def _harvest(words: list[str]) -> None:
-    """`monosemy harvest --describe [options]`."""
-    config = _parse(Harvest, words, "monosemy harvest", default=Harvest())
+    """`monosemy harvest [RECIPE] [options]`; with --describe a page about any model's activations on a text."""
+    if "--describe" not in words:
+        _recipe("harvest", "harvest", words)
+        return
+    config = _parse(Harvest, words, "monosemy harvest --describe", default=Harvest())
     with Progress() as progress:
         summary = run_harvest(config, command=["monosemy", "harvest", *words], progress=progress)
     print("\n".join(summary))  # noqa: T201
@@ -140,8 +147,17 @@ def _refuse_another_recipe(out: Path, recipe: EmbeddedLM) -> None:
 
 
 COMMANDS = {
-    "run": Command(summary=f"everything, from the text to the report; recipes: {', '.join(RECIPES)}", run=_run),
-    "harvest": Command(summary="look at a model's activations on a text (--describe)", run=_harvest),
+    "run": Command(
+        summary=f"everything, from the text to the report; recipes: {', '.join(RECIPES)}",
+        run=partial(_recipe, "run", "report"),
+    ),
+    "harvest": Command(summary="record activations, the run's first part; --describe: look at them", run=_harvest),
+    "train": Command(summary="the run up to its dictionaries", run=partial(_recipe, "train", "train")),
+    "evaluate": Command(summary="the run up to its measurements", run=partial(_recipe, "evaluate", "evaluate")),
+    "report": Command(
+        summary="the run's pages anew, from what is measured already",
+        run=partial(_recipe, "report", "report", only_cached=True),
+    ),
     "train-lm": Command(summary="train the embedded language model anew", run=_train_lm),
 }
 

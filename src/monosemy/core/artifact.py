@@ -13,6 +13,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
@@ -20,6 +21,7 @@ from typing import Any, TypedDict
 
 from monosemy.core.config import canonical_json, fingerprint, to_json
 from monosemy.core.errors import DamagedArtifact, UserError
+from monosemy.core.threads import available_cores
 
 MANIFEST = "manifest.json"
 FORMAT = "monosemy-artifact"
@@ -218,10 +220,13 @@ def _inode(path: Path) -> int | None:
 def _write_manifest(folder: Path, *, kind: str, config: object, parents: Mapping[str, str], version: int) -> None:
     if (folder / MANIFEST).exists():
         raise ValueError(f"{MANIFEST} is the artifact's own; what fills the folder cannot write a file of that name")
-    files: dict[str, FileRecord] = {}
-    for file in sorted(file for file in folder.rglob("*") if file.is_file()):
-        _flush(file)
-        files[file.relative_to(folder).as_posix()] = {"sha256": file_sha256(file), "n_bytes": file.stat().st_size}
+    found = sorted(file for file in folder.rglob("*") if file.is_file())
+    with ThreadPoolExecutor(available_cores()) as threads:  # hashing gigabytes takes seconds, and frees the GIL
+        digests = list(threads.map(_flushed_sha256, found))
+    files: dict[str, FileRecord] = {
+        file.relative_to(folder).as_posix(): {"sha256": digest, "n_bytes": file.stat().st_size}
+        for file, digest in zip(found, digests, strict=True)
+    }
     manifest = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -236,6 +241,11 @@ def _write_manifest(folder: Path, *, kind: str, config: object, parents: Mapping
     _flush(folder / MANIFEST)
     for inner in [folder, *(inner for inner in folder.rglob("*") if inner.is_dir())]:
         _flush(inner)
+
+
+def _flushed_sha256(file: Path) -> str:
+    _flush(file)
+    return file_sha256(file)
 
 
 def _read_manifest(path: Path) -> Artifact:

@@ -1,5 +1,60 @@
 """What is measured, wired from the layers below: one file a figure, a table, or a page's worth of them."""
 
+from monosemy.experiments.baseline_kinds import BaselineConfig, TopKFormConfig
+from monosemy.experiments.comparison import COMPARISON_FILE, ComparisonConfig, comparison_stage
+from monosemy.experiments.contexts import fragments_job
+from monosemy.experiments.evaluations import (
+    RESULTS_FILE,
+    EvaluationConfig,
+    HeldOut,
+    ReferenceConfig,
+    evaluation_job,
+    reference_job,
+)
 from monosemy.experiments.ground import GroundConfig, TextModelsConfig, measure_language_model, measure_text_models
+from monosemy.experiments.learning import (
+    LmKind,
+    TrainedConfig,
+    baseline_job,
+    top_k_form_job,
+    trained_stage,
+    training_jobs,
+)
+from monosemy.experiments.lookups import ProbeConfig, TableConfig, probe_job, table_job
+from monosemy.experiments.stores import Recording, store_stage
+from monosemy.experiments.texts import EMBEDDED_CORPUS, corpus_named, documents_for, has_labels
 
-__all__ = ["GroundConfig", "TextModelsConfig", "measure_language_model", "measure_text_models"]
+__all__ = [
+    "COMPARISON_FILE",
+    "EMBEDDED_CORPUS",
+    "RESULTS_FILE",
+    "BaselineConfig",
+    "ComparisonConfig",
+    "EvaluationConfig",
+    "GroundConfig",
+    "HeldOut",
+    "LmKind",
+    "ProbeConfig",
+    "Recording",
+    "ReferenceConfig",
+    "TableConfig",
+    "TextModelsConfig",
+    "TopKFormConfig",
+    "TrainedConfig",
+    "baseline_job",
+    "comparison_stage",
+    "corpus_named",
+    "documents_for",
+    "evaluation_job",
+    "fragments_job",
+    "has_labels",
+    "measure_language_model",
+    "measure_text_models",
+    "probe_job",
+    "reference_job",
+    "store_stage",
+    "table_job",
+    "top_k_form_job",
+    "trained_stage",
+    "training_jobs",
+]

@@ -56,7 +56,8 @@ class Run:
     """A context manager in which stages are run, each recorded in `<folder>/run.json` as soon as it is done.
 
     The artifacts lie in `folder` too. An exception goes on its way after the record says how the run ended; on Ctrl-C
-    the display says how to continue. `refresh` computes every stage anew.
+    the display says how to continue. `refresh` computes every stage anew; with `only_cached` a stage that is not there
+    raises UserError.
     """
 
     def __init__(
@@ -68,9 +69,10 @@ class Run:
         n_threads: int,
         progress: Progress = SILENT,
         refresh: bool = False,
+        only_cached: bool = False,
     ) -> None:
         self.folder, self.progress = folder, progress
-        self._refresh = refresh
+        self._refresh, self._only_cached = refresh, only_cached
         self._known_seconds = _computed_seconds(folder / RUN_FILE, progress)
         self.record = RunRecord(
             command=command,
@@ -100,6 +102,7 @@ class Run:
 
     def stage(self, stage: Stage) -> Artifact:
         """The artifact of a stage, found or computed, and recorded."""
+        self._check_there([stage])
         started = time.monotonic()
         artifact, origin = obtain_stage(stage, self.folder, self.progress, refresh=self._refresh)
         seconds = round(time.monotonic() - started, 3)
@@ -124,6 +127,7 @@ class Run:
         unit: str,
     ) -> list[Artifact]:
         """The artifacts of many stages: the missing ones made side by side by the jobs of `plan`; all recorded."""
+        self._check_there(stages)
         computed = run_jobs(
             stages, plan, self.folder, workers, self.progress, name=name, unit=unit, refresh=self._refresh
         )
@@ -152,6 +156,15 @@ class Run:
             self.progress.message(f"{name}: {n_cached} of {len(stages)} cached in {self.folder}")
         self._write(replace(self.record, stages=(*self.record.stages, *records)))
         return artifacts
+
+    def _check_there(self, stages: Sequence[Stage]) -> None:
+        if self._only_cached:
+            n_missing = sum(find_stage(stage, self.folder) is None for stage in stages)
+            if n_missing:
+                raise UserError(
+                    f"{n_missing} of {len(stages)} stages {stages[0].name} of this configuration are not in "
+                    f"{self.folder}; make them first, with monosemy run and the same options"
+                )
 
     def _write(self, record: RunRecord) -> None:
         self.record = record

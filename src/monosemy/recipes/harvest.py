@@ -1,22 +1,19 @@
 """`monosemy harvest`: a language model's activations on a text; with `--describe`, what they look like."""
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Literal
 
-from transformers import PreTrainedTokenizerFast
-
 from monosemy.activations import describe, write_description
 from monosemy.core import Progress, UserError, set_threads
-from monosemy.corpus import Corpus, Split, StdlibCorpus, TokenizedDocument, open_corpus, tokenize
-from monosemy.lm import LanguageModel, Site, load, load_embedded
+from monosemy.corpus import Corpus, Split
+from monosemy.experiments import EMBEDDED_CORPUS, corpus_named, documents_for
+from monosemy.lm import EMBEDDED_LM, LanguageModel, ModelSource, Site
 from monosemy.pipeline import Run, Stage, StageRecord, Workspace
 from monosemy.report import write_describe_page
-
-EMBEDDED_LM, EMBEDDED_CORPUS = "embedded", "stdlib"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,9 +55,8 @@ def run_harvest(options: Harvest, *, command: Sequence[str], progress: Progress)
     if not options.describe:
         raise UserError("harvest can describe activations so far, not store them; add --describe")
     threads = set_threads(options.threads)
-    embedded = options.model == EMBEDDED_LM
-    lm = load_embedded(device=options.device) if embedded else load(options.model, device=options.device)
-    corpus = StdlibCorpus() if options.corpus == EMBEDDED_CORPUS else open_corpus(options.corpus, field=options.field)
+    lm = ModelSource(name=options.model, device=options.device).load()
+    corpus = corpus_named(options.corpus, options.field)
     sites = tuple(Site.parse(site) for site in options.sites) or lm.sites("resid_post")
     for site in sites:
         lm.check(site)
@@ -116,12 +112,3 @@ def how_it_was_made(run: Run) -> dict[str, str]:
 def _seconds(stage: StageRecord) -> str:
     seconds = "" if stage.computed_seconds is None else f"{stage.computed_seconds:.0f} s"
     return f"{seconds} (cached)".strip() if stage.status == "cached" else seconds
-
-
-def documents_for(lm: LanguageModel, corpus: Corpus, split: Split) -> Iterator[TokenizedDocument]:
-    """The documents of a split as `lm` reads them; the embedded corpus comes tokenized for the embedded model."""
-    if isinstance(corpus, StdlibCorpus) and lm.name == EMBEDDED_LM:
-        return corpus.tokenized(split)
-    if not isinstance(lm.tokenizer, PreTrainedTokenizerFast):
-        raise UserError(f"the tokenizer of {lm.name} has no fast form (tokenizer.json); save one with transformers")
-    return tokenize(corpus.documents(split), lm.tokenizer.backend_tokenizer)

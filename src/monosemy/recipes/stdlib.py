@@ -1,42 +1,76 @@
-"""The default run: the embedded model on the embedded corpus, from nothing to a page, without a download."""
+"""The default run: the embedded model on the embedded corpus, from nothing to a report, without a download.
 
+Seconds of each stage on the two cores of docs/log.md, TO BE MEASURED
+"""
+
+import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from monosemy.core import Artifact, Progress, Result, Workers, read_results, set_threads
-from monosemy.corpus import StdlibCorpus, frozen_labels
-from monosemy.experiments import GroundConfig, TextModelsConfig, measure_language_model, measure_text_models
-from monosemy.lm import LanguageModel, ModelSource
+import tyro
+
+from monosemy.core import Artifact, Progress, Result, UserError, Workers, read_results, set_threads
+from monosemy.corpus import Corpus, StdlibCorpus, frozen_labels
+from monosemy.experiments import (
+    EMBEDDED_CORPUS,
+    RESULTS_FILE,
+    GroundConfig,
+    TextModelsConfig,
+    corpus_named,
+    measure_language_model,
+    measure_text_models,
+)
+from monosemy.lm import EMBEDDED_LM, LanguageModel, Location, ModelSource, Site
 from monosemy.pipeline import Run, Stage, Workspace
+from monosemy.recipes.dictionary_run import Compared, Measuring, Subject, Until, compare_dictionaries
 from monosemy.recipes.harvest import DescribeConfig, describe_stage, how_it_was_made
-from monosemy.report import write_ground_page
+from monosemy.recipes.summary import dictionary_summary
+from monosemy.recipes.sweeps import Place, Training, default_sweep, full_sweep
+from monosemy.report import DictionaryRunFiles, write_dictionary_page, write_ground_page
 
 TASK_GATE = 0.9
 """A causal experiment needs a task of which the model gets at least this share of pairs right."""
 
-
 NOT_MEASURED = (
-    "Dictionaries, their baselines and the random-weights control: this run measures the ground they will stand on.",
-    "Other seeds of the language model: every figure is of the one shipped model.",
+    "Other architectures than TopK and the tied L1 autoencoder.",
+    "What latents do inside the model: explanations, patching and ablation of single latents.",
+    "Other seeds of the language model: every figure is of one trained model.",
 )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class StdlibRun:
-    """Options of `monosemy run stdlib`."""
+class Ground:
+    """How much of the language model itself is measured; of the embedded one only."""
 
-    out: Path = Path("runs/stdlib")  # folder of everything that is made
     n_describe_sequences: int = 400  # rows of 256 tokens whose activations are described
     n_train_documents: int = 40  # of the train split, on which bits a byte are measured too
     n_task_pairs: int = 400
     n_induction_sequences: int = 128
     max_documents: int | None = None  # of each split: a quick look instead of the figures to cite
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StdlibRun:
+    """Options of `monosemy run`."""
+
+    out: Path = Path("runs/stdlib")  # folder of everything that is made
+    model: str = EMBEDDED_LM  # "embedded", a folder, or a Hugging Face id
+    corpus: str = EMBEDDED_CORPUS  # "stdlib", a folder, a .jsonl or .parquet file, or a Hugging Face data set
+    text_field: str = "text"  # the column or key that holds the text
+    layers: str = (
+        "all"  # such as 0-2 or 1,3: residual streams at the end of these blocks; methods meet at the middle one
+    )
+    context_length: int = 256
+    sweep: Literal["default", "full"] = "default"  # which dictionaries are trained
+    training: tyro.conf.OmitArgPrefixes[Training] = field(default_factory=Training)
+    measuring: tyro.conf.OmitArgPrefixes[Measuring] = field(default_factory=Measuring)
+    ground: tyro.conf.OmitArgPrefixes[Ground] = field(default_factory=Ground)
     seed: int = 0
-    threads: int | None = None  # none: every core
+    threads: int | None = None  # processes of one thread each; none: every core
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    refresh: bool = False  # measure again what is there already
+    refresh: bool = False  # make again what is there already
 
 
 def stdlib() -> StdlibRun:
@@ -44,11 +78,29 @@ def stdlib() -> StdlibRun:
     return StdlibRun()
 
 
-def run_stdlib(options: StdlibRun, *, command: Sequence[str], progress: Progress) -> list[str]:
-    """Load, measure, describe, write the page; the lines to print at the end."""
+def stdlib_full() -> StdlibRun:
+    """One axis varied at a time around the default: about sixty dictionaries, an hour on two cores."""
+    return StdlibRun(out=Path("runs/stdlib_full"), sweep="full", training=Training(n_steps=2_000))
+
+
+def run_stdlib(
+    options: StdlibRun,
+    *,
+    command: Sequence[str],
+    progress: Progress,
+    until: Until = "report",
+    only_cached: bool = False,
+) -> list[str]:
+    """Measure the model, record, train, compare, write the pages; the lines to print at the end.
+
+    until: the last thing that is done. With `only_cached`, nothing is computed but the pages.
+    """
     n_workers = set_threads(options.threads)
-    source = ModelSource(device=options.device)
-    lm, corpus = source.load(), StdlibCorpus()
+    source = ModelSource(name=options.model, device=options.device)
+    corpus = corpus_named(options.corpus, options.text_field)
+    lm = source.load()
+    subject = _subject(options, source, lm, corpus)
+    embedded = options.model == EMBEDDED_LM and isinstance(corpus, StdlibCorpus)
     with (
         Workers(n_workers) as workers,
         Run(
@@ -58,18 +110,97 @@ def run_stdlib(options: StdlibRun, *, command: Sequence[str], progress: Progress
             n_threads=n_workers,
             progress=progress,
             refresh=options.refresh,
+            only_cached=only_cached,
         ) as run,
     ):
-        references = run.stage(_text_models_stage(options, corpus, workers))
-        measured = run.stage(_language_model_stage(options, source, corpus, references, workers))
-        description = run.stage(describe_stage(_describe_config(options, lm, corpus), lm, corpus))
-        page = options.out / "report" / "index.html"
-        write_ground_page(page, measured.path, description.path, how_it_was_made(run) | {"not_measured": NOT_MEASURED})
-    return [*_summary(measured), f"report: {page}"]
+        measured = None
+        if embedded and until == "report":
+            assert isinstance(corpus, StdlibCorpus)
+            measured = _ground(options, run, workers, source, corpus)
+        compared = compare_dictionaries(run, workers, subject, until)
+        if compared is None or until == "evaluate":
+            summary = dictionary_summary(compared.comparison) if compared is not None else []
+            return [*summary, f"done up to {until}; everything is in {options.out}"]
+        return _reported(options, run, measured, compared)
+
+
+def _reported(options: StdlibRun, run: Run, measured: Artifact | None, compared: Compared) -> list[str]:
+    """Write the page and results.jsonl into the run's folder; the summary."""
+    report = options.out / "report"
+    page = report / "index.html"
+    files = DictionaryRunFiles(
+        evaluations=[evaluation.path for evaluation in compared.evaluations],
+        comparison=compared.comparison.path,
+        fragments={name: fragments.path for name, fragments in compared.fragments.items()},
+        made=how_it_was_made(run) | {"not_measured": NOT_MEASURED},
+        language_model_page="language-model.html" if measured is not None else None,
+    )
+    write_dictionary_page(page, files)
+    for name in (RESULTS_FILE, "per_document.npz"):
+        shutil.copyfile(compared.comparison.file(name), options.out / name)
+    summary = [] if measured is None else _ground_summary(measured)
+    return [*summary, *dictionary_summary(compared.comparison), f"report: {page}"]
+
+
+def _ground(options: StdlibRun, run: Run, workers: Workers, source: ModelSource, corpus: StdlibCorpus) -> Artifact:
+    """What the embedded model can do, on a page of its own."""
+    references = run.stage(_text_models_stage(options, corpus, workers))
+    measured = run.stage(_language_model_stage(options, source, corpus, references, workers))
+    description = run.stage(describe_stage(_describe_config(options, source.load(), corpus), source.load(), corpus))
+    page = options.out / "report" / "language-model.html"
+    write_ground_page(page, measured.path, description.path, how_it_was_made(run) | {"not_measured": ()})
+    return measured
+
+
+def _subject(options: StdlibRun, source: ModelSource, lm: LanguageModel, corpus: Corpus) -> Subject:
+    layers = parse_layers(options.layers, lm.n_layers)
+    residual = [_place(lm, layer, "resid_post") for layer in layers]
+    middle = residual[(len(residual) - 1) // 2]
+    training = options.training
+    mlp: list[Place] = []
+    if options.sweep == "full":
+        mlp = [_place(lm, layer, "mlp_out") for layer in layers]
+        sweep = full_sweep(training, middle, residual, mlp)
+    else:
+        sweep = default_sweep(training, middle, [place for place in residual if place != middle])
+    return Subject(
+        source=source,
+        corpus=corpus,
+        context_length=min(options.context_length, lm.context_length),
+        places=(*residual, *mlp),
+        middle=middle,
+        members=sweep.members,
+        control=sweep.control,
+        training=training,
+        measuring=options.measuring,
+        seed=options.seed,
+    )
+
+
+def _place(lm: LanguageModel, layer: int, location: Location) -> Place:
+    site = Site(layer, location)
+    return Place(site=str(site), d_site=lm.d_site(site))
+
+
+def parse_layers(text: str, n_layers: int) -> list[int]:
+    """The layers that "all", "0-2" or "1,3" name, ascending. Raises UserError for any other text and other layers."""
+    if text == "all":
+        return list(range(n_layers))
+    layers: set[int] = set()
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not (first.isdecimal() and (last.isdecimal() if dash else not last)):
+            raise UserError(f"--layers {text!r} cannot be read; write all, a range as 0-2, or a list as 1,3")
+        layers |= set(range(int(first), int(last if dash else first) + 1))
+    if not layers or max(layers) >= n_layers:
+        raise UserError(f"--layers {text!r}: the model has layers 0 to {n_layers - 1}")
+    return sorted(layers)
 
 
 def _text_models_stage(options: StdlibRun, corpus: StdlibCorpus, workers: Workers) -> Stage:
-    config = TextModelsConfig(corpus=corpus.fingerprint(), max_documents=options.max_documents, seed=options.seed)
+    config = TextModelsConfig(
+        corpus=corpus.fingerprint(), max_documents=options.ground.max_documents, seed=options.seed
+    )
 
     def body(workspace: Workspace) -> None:
         measure_text_models(workspace.folder, config, corpus, workers, workspace.progress)
@@ -80,19 +211,20 @@ def _text_models_stage(options: StdlibRun, corpus: StdlibCorpus, workers: Worker
 def _language_model_stage(
     options: StdlibRun, source: ModelSource, corpus: StdlibCorpus, references: Artifact, workers: Workers
 ) -> Stage:
+    ground = options.ground
     config = GroundConfig(
         corpus=corpus.fingerprint(),
         labels=frozen_labels().fingerprint,
         lm=source.load().fingerprint(),
-        n_train_documents=options.n_train_documents,
-        n_task_pairs=options.n_task_pairs,
-        n_induction_sequences=options.n_induction_sequences,
-        max_documents=options.max_documents,
+        n_train_documents=ground.n_train_documents,
+        n_task_pairs=ground.n_task_pairs,
+        n_induction_sequences=ground.n_induction_sequences,
+        max_documents=ground.max_documents,
         seed=options.seed,
     )
 
     def body(workspace: Workspace) -> None:
-        reference_results = read_results(references.file("results.jsonl"))
+        reference_results = read_results(references.file(RESULTS_FILE))
         measure_language_model(workspace.folder, config, source, corpus, reference_results, workers, workspace.progress)
 
     return Stage(name="language-model", config=config, body=body, parents={"text-models": references})
@@ -105,26 +237,23 @@ def _describe_config(options: StdlibRun, lm: LanguageModel, corpus: StdlibCorpus
         split="train",
         sites=tuple(str(site) for site in lm.sites("resid_post")),
         context_length=lm.context_length,
-        n_documents=options.max_documents or len(corpus.frozen_documents),
-        n_sequences=options.n_describe_sequences,
+        n_documents=options.ground.max_documents or len(corpus.frozen_documents),
+        n_sequences=options.ground.n_describe_sequences,
         seed=options.seed,
     )
 
 
-def _summary(measured: Artifact) -> list[str]:
-    """The run in a few lines: bits a byte beside the references, tasks beside the gate."""
-    results = {(r.metric, r.variant, r.split): r for r in read_results(measured.file("results.jsonl"))}
+def _ground_summary(measured: Artifact) -> list[str]:
+    """The model in a few lines: bits a byte beside the references, tasks beside the gate."""
+    results = {(r.metric, r.variant, r.split): r for r in read_results(measured.file(RESULTS_FILE))}
     own = results["lm_bits_per_byte", None, "test"]
     xz = results["lm_bits_per_byte", "xz_given_train", "test"]
-    trigram = results["lm_bits_per_byte", "trigram", "test"]
     tasks = {r.metric.partition("/")[2]: r for r in results.values() if r.metric.startswith("task_accuracy/")}
     passed = [name for name, result in tasks.items() if _value(result) >= TASK_GATE]
     return [
-        f"embedded language model on the test split of {own.n} packages, bits a byte:",
-        f"  model {_value(own):.3f} [{own.ci_low:.3f}, {own.ci_high:.3f}]   trigram {_value(trigram):.3f}"
-        f"   xz -9 given the train text {_value(xz):.3f}   model / xz {_value(own) / _value(xz):.3f}",
-        f"tasks with at least {TASK_GATE:.0%} of pairs right: {', '.join(passed) or 'none'}",
-        "  " + "   ".join(f"{name} {_value(result):.1%}" for name, result in tasks.items()),
+        f"language model: {_value(own):.3f} bits a byte on test [{own.ci_low:.3f}, {own.ci_high:.3f}],"
+        f" xz -9 given the train text {_value(xz):.3f}; at least {TASK_GATE:.0%} of pairs right in the tasks"
+        f" {', '.join(passed) or 'none'}"
     ]
 
 
