@@ -15,6 +15,7 @@ from monosemy.core.artifact import (
 )
 from monosemy.core.config import canonical_json, fingerprint, first_difference, from_json, to_json
 from monosemy.core.errors import DamagedArtifact, UserError, nearest
+from monosemy.core.memory import keep_freed_memory
 from monosemy.core.progress import SILENT, Progress, TaskHandle, silent
 from monosemy.core.results import METHODS, STATUSES, Result, read_results, write_results
 from monosemy.core.rng import numpy_generator, torch_generator
@@ -71,6 +72,7 @@ __all__ = [
     "from_json",
     "full_disk_is_user_error",
     "ignore_advance",
+    "keep_freed_memory",
     "nearest",
     "numpy_generator",
     "open_artifact",

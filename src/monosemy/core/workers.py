@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from monosemy.core.errors import UserError
+from monosemy.core.memory import keep_freed_memory
 from monosemy.core.threads import set_threads
 
 T = TypeVar("T")
@@ -120,6 +121,7 @@ def _begin(done: Any) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _shared[:] = [done]
     set_threads(1)
+    keep_freed_memory()
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

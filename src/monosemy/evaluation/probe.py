@@ -135,11 +135,11 @@ def fit_probes(
         sums = sums or ProbeSums(x.shape[1], mask_of_label)
         stop = start + len(x)
         if stop > len(values):
-            break
+            raise ValueError(f"activations of more than the {len(values)} labelled rows")
         sums.update(x, values[start:stop], masks[start:stop])
         start = stop
     if sums is None or start != len(values):
-        raise ValueError(f"activations of {start} rows or more for {len(values)} labelled ones")
+        raise ValueError(f"activations of {start} rows for {len(values)} labelled ones")
     return sums.solve(penalties)
 
 

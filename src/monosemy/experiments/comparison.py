@@ -32,12 +32,12 @@ N_NULL = 5
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ComparisonConfig:
-    """What is compared: the headline dictionaries, by method, and the coefficients that the paper's rule looks at.
+    """What is compared: the names of the headline dictionaries, one a method, and what the paper's rule looks at.
 
     rule: names of tied L1 dictionaries of one site and size, by falling coefficient.
     """
 
-    headline: dict[str, str]
+    headline: tuple[str, ...]
     rule: tuple[str, ...]
     seed: int
 
@@ -68,7 +68,7 @@ def comparison_stage(
         write_results(workspace.folder / RESULTS_FILE, [r for each in found for r in each.results] + agreement_results)
         _merge_arrays(workspace.folder / ARRAYS_FILE, found)
         summary = {
-            "headline": config.headline,
+            "headline": {e.about["method"]: _key(e) for e in found if _key(e) in config.headline},
             "differences": _differences(config, found),
             "paper_rule": _paper_rule(config, found),
             "agreement": agreement,
@@ -98,7 +98,7 @@ def _differences(config: ComparisonConfig, found: Sequence[Compared]) -> list[di
     """Each headline dictionary minus everything else that was scored on the same tokens, units resampled jointly."""
     scored = {_key(each): scores for each in found if (scores := _label_scores(each)) is not None}
     differences: list[dict[str, Any]] = []
-    for head in dict.fromkeys(config.headline.values()):
+    for head in config.headline:
         for against, scores in scored.items():
             if against == head or head not in scored:
                 continue

@@ -2,19 +2,17 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from monosemy.activations import ActivationStore
-from monosemy.core import Advance, Artifact, atomic_write_text, to_json
+from monosemy.core import Advance, Artifact, atomic_write_text
 from monosemy.dictionaries import (
     DICTIONARY_KIND,
     Dictionary,
     DictionaryCard,
-    TiedL1Config,
-    TopKConfig,
     load_dictionary,
     write_card,
 )
@@ -97,7 +95,7 @@ def _train(
     for one, workspace in zip(trained, workspaces, strict=True):
         card = _trained_card(one.member, store, lm_kind)
         _write(workspace.folder, one.dictionary, card)
-        curve = [to_json(point) for point in one.curve]
+        curve = [asdict(point) for point in one.curve]
         atomic_write_text(workspace.folder / CURVE_FILE, json.dumps(curve, allow_nan=False) + "\n")
 
 
@@ -111,18 +109,11 @@ def _trained_card(member: Member, store: ActivationStore, lm_kind: LmKind) -> Di
         seed=member.seed,
         n_latents=member.n_latents,
         expansion_factor=member.n_latents / store.d_site(member.site),
-        sparsity=sparsity_text(member.architecture),
+        sparsity=member.architecture.sparsity,
         n_steps=member.n_steps,
         n_tokens=member.n_steps * member.batch_size,
         store=store.artifact.fingerprint,
     )
-
-
-def sparsity_text(architecture: TopKConfig | TiedL1Config) -> str:
-    """What sets a member's sparsity, for a table: "k=16" or "l1=0.7"."""
-    if isinstance(architecture, TopKConfig):
-        return f"k={architecture.k}"
-    return f"l1={architecture.coefficient:g}"
 
 
 def _fit(

@@ -108,13 +108,12 @@ def compare_dictionaries(
     reference = _learn(run, workers, subject, sides)
     if until == "train":
         return None
-    heads = {method: _headline(subject, method) for method in ("topk", "tied_l1")}
-    headline = {method: member.name for method, member in heads.items() if member is not None}
+    headline = tuple(member.name for member in subject.members if _at_point(member, subject))
     contexts = [
         fragments_job(FragmentConfig(seed=subject.seed), sides[0].made[name], *whole, sides[0].source)
-        for name in headline.values()
+        for name in headline
     ]
-    measured = [*contexts, *_evaluation_jobs(subject, sides, reference, headline.values())]
+    measured = [*contexts, *_evaluation_jobs(subject, sides, reference, headline)]
     artifacts = _done(run, workers, measured, name="measure", unit="dictionaries")
     evaluations = artifacts[len(contexts) :]
     repeated = {m.name: sides[0].made[m.name] for m in subject.members if m.site == subject.middle.site}
@@ -123,7 +122,7 @@ def compare_dictionaries(
     return Compared(
         evaluations=tuple(evaluations),
         comparison=run.stage(comparison_stage(config, evaluations, repeated)),
-        fragments=dict(zip(headline.values(), artifacts, strict=False)),
+        fragments=dict(zip(headline, artifacts, strict=False)),
     )
 
 
@@ -285,15 +284,16 @@ def _evaluation_jobs(
     return jobs
 
 
-def _headline(subject: Subject, method: str) -> Member | None:
-    """The member of a method at the recipe's point, seed 0."""
-    return next((m for m in subject.members if m.method == method and _at_point(m, subject)), None)
-
-
 def _at_point(member: Member, subject: Subject) -> bool:
+    """Whether this is the recipe's TopK or tied L1 that the others stand beside: middle site, its size, seed 0."""
     size = round(subject.training.expansion_factor * subject.middle.d_site)
     architecture = member.architecture
-    wanted = not isinstance(architecture, TiedL1Config) or architecture.coefficient == subject.training.l1_headline
+    training = subject.training
+    wanted = (
+        architecture.coefficient == training.l1_headline
+        if isinstance(architecture, TiedL1Config)
+        else architecture.k == training.k
+    )
     return wanted and (member.site, member.n_latents, member.seed) == (subject.middle.site, size, 0)
 
 

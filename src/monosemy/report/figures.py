@@ -64,22 +64,30 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Dot:
-    """A value on a line of its own, with its interval; `hollow` marks another kind."""
+    """A value on a line of its own, with its interval; `hollow` marks another kind.
+
+    `group`: dots of one group follow each other under its name, in a color of its own. `more`: further values of the
+    same kind, as small marks. `is_level`: a dotted line leads up from the value through the rows above.
+    """
 
     label: str
     value: float
     low: float
     high: float
     hollow: bool = False
+    group: str | None = None
+    more: Sequence[float] = ()
+    is_level: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cloud:
-    """Points of one kind."""
+    """Points of one kind, joined by a line in their order where they are a sweep."""
 
     label: str
     x: Sequence[int | float]
     y: Sequence[int | float]
+    joined: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,7 +108,8 @@ def line_chart(
         figure, axes = _canvas(HEIGHT)
         for i, line in enumerate(lines):
             color = _color(i)
-            axes.plot(line.x, line.y, color=color, linestyle=DASHES[i % len(DASHES)], label=line.label)
+            dashes = DASHES[(i + i // len(SERIES)) % len(DASHES)]  # a color that comes again comes with other dashes
+            axes.plot(line.x, line.y, color=color, linestyle=dashes, label=line.label)
             if line.low is not None and line.high is not None:
                 axes.fill_between(line.x, line.low, line.high, color=color, alpha=0.16, linewidth=0)
             if line.apart is not None:
@@ -115,17 +124,31 @@ def line_chart(
 
 def dot_chart(name: str, dots: Sequence[Dot], x: Axis, *, gate: tuple[float, str] | None = None) -> Markup:
     """One line a value, the first on top, with intervals; `gate` is a vertical line with its name."""
+    rows, names, row = [], [], 0.0
+    for i, dot in enumerate(dots):
+        if dot.group is not None and (i == 0 or dot.group != dots[i - 1].group):
+            row += 0.35 if i else 0.0
+            names.append((row, dot.group))
+            row += 0.95
+        rows.append(row)
+        row += 1
+    kinds = [group for _, group in names]
     with matplotlib.rc_context(_SETTINGS):
-        figure, axes = _canvas(70.0 + 22.0 * len(dots))
-        for row, dot in enumerate(dots):
-            axes.plot([dot.low, dot.high], [row, row], color=_color(0), linewidth=1.6)
-            face = _STAND_INS["page"] if dot.hollow else _color(0)
-            axes.plot([dot.value], [row], marker="o", markersize=6.5, color=_color(0), markerfacecolor=face)
+        figure, axes = _canvas(70.0 + 22.0 * row)
+        for at, dot in zip(rows, dots, strict=True):
+            _draw_dot(axes, dot, at, _color(kinds.index(dot.group) if dot.group in kinds else 0))
+        for at, group in names:
+            if at:
+                axes.axhline(at - 0.65, color=_STAND_INS["quiet"], linewidth=0.7)
+            where = ("axes fraction", "data")
+            behind: dict[str, Any] = {"bbox": {"facecolor": _STAND_INS["page"], "edgecolor": "none", "pad": 1.5}}
+            text = {"textcoords": "offset points", "va": "center", "weight": "bold"}
+            axes.annotate(group, (0.0, at), (4, 0), xycoords=where, **text, **behind)
         if gate is not None:
             axes.axvline(gate[0], color=_STAND_INS["ink"], linewidth=1.1, linestyle=DASHES[1])
             _name(axes, gate[1], (gate[0], 1.0), ("data", "axes fraction"))
-        axes.set_ylim(len(dots) - 0.5, -0.5)
-        axes.set_yticks(range(len(dots)), [dot.label for dot in dots])
+        axes.set_ylim(row - 0.5, -0.5)
+        axes.set_yticks(rows, [dot.label for dot in dots])
         _dress(axes, x, None)
         return _svg(figure, name)
 
@@ -138,6 +161,8 @@ def scatter_chart(name: str, clouds: Sequence[Cloud], x: Axis, y: Axis) -> Marku
             axes.plot(
                 *(cloud.x, cloud.y, MARKERS[i % len(MARKERS)]),
                 **{"label": cloud.label, "color": _color(i), "markersize": 5.5, "markeredgewidth": 1.2},
+                linestyle=DASHES[i % len(DASHES)] if cloud.joined else "none",
+                linewidth=1.2,
                 markerfacecolor=_color(i) if i == 0 else _STAND_INS["page"],
             )
         _dress(axes, x, y)
@@ -146,14 +171,37 @@ def scatter_chart(name: str, clouds: Sequence[Cloud], x: Axis, y: Axis) -> Marku
         return _svg(figure, name)
 
 
-def bar_chart(name: str, edges: Sequence[int | float], counts: Sequence[int | float], x: Axis, y: Axis) -> Markup:
-    """A histogram: counts between edges."""
+def bar_chart(
+    name: str,
+    edges: Sequence[int | float],
+    counts: Sequence[int | float],
+    x: Axis,
+    y: Axis,
+    *,
+    apart: tuple[float, float, int | float, str] | None = None,
+) -> Markup:
+    """A histogram: counts between edges; `apart` is a hatched bar of another kind: its two edges, count and name."""
     with matplotlib.rc_context(_SETTINGS):
         figure, axes = _canvas(HEIGHT)
         axes.stairs(counts, edges, fill=True, color=_color(0), alpha=0.35)
         axes.stairs(counts, edges, color=_color(0), linewidth=1.4)
+        if apart is not None:
+            left, right, height, label = apart
+            axes.stairs([height], [left, right], color=_color(1), linewidth=1.4, hatch="////")
+            middle = (left * right) ** 0.5 if x.log else (left + right) / 2
+            offset = {"textcoords": "offset points", "ha": "center", "va": "bottom", "fontsize": 11.0}
+            axes.annotate(label, (middle, height), (0, 3), **offset)
         _dress(axes, x, y)
         return _svg(figure, name)
+
+
+def _draw_dot(axes: Axes, dot: Dot, row: float, color: str) -> None:
+    face = _STAND_INS["page"] if dot.hollow else color
+    if dot.is_level:
+        axes.plot([dot.value, dot.value], [row, -0.5], color=color, linewidth=1.0, linestyle=DASHES[2])
+    axes.plot([dot.low, dot.high], [row, row], color=color, linewidth=1.6)
+    axes.plot(dot.more, [row] * len(dot.more), "|", color=_STAND_INS["ink"], markersize=10, markeredgewidth=1.3)
+    axes.plot([dot.value], [row], marker="o", markersize=6.5, color=color, markerfacecolor=face)
 
 
 def _canvas(height: float) -> tuple[Figure, Axes]:

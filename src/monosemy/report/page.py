@@ -130,6 +130,11 @@ def code(content: Content) -> Markup:
     return Markup(f"<code>{text(content)}</code>")
 
 
+def link(content: Content, address: str) -> Markup:
+    """Words that lead to another page or section."""
+    return Markup(f'<a href="{html.escape(address)}">{text(content)}</a>')
+
+
 def styled(content: Content, style: Literal["good", "bad", "quiet"]) -> Markup:
     """Words in the color of their judgment; the words must say it too."""
     return Markup(f'<span class="{style}">{text(content)}</span>')
@@ -165,8 +170,12 @@ def facts(pairs: Iterable[tuple[str, Content]]) -> Markup:
     return Markup("<dl>" + "".join(f"<dt>{text(n)}</dt><dd>{text(v)}</dd>" for n, v in pairs) + "</dl>")
 
 
-def table(columns: Sequence[Column], rows: Iterable[Sequence[Content]], caption: Content) -> Markup:
+def table(
+    columns: Sequence[Column], rows: Iterable[Sequence[Content]], caption: Content, *, dense: bool = False
+) -> Markup:
     """A table whose first column names the rows; it scrolls inside its own box where the screen is narrow.
+
+    `dense` sets many columns closer.
 
     Raises ValueError when a row has another length than the columns.
     """
@@ -179,8 +188,9 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[Content]], caption:
         ]
         body += f"<tr>{''.join(cells)}</tr>\n"
     label = re.sub(r"<[^>]*>", "", text(caption)).replace('"', "&quot;")
+    kind = ' class="dense"' if dense else ""
     return Markup(
-        f'<div class="scroll" tabindex="0" role="region" aria-label="{label}"><table>'
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{label}"><table{kind}>'
         f"<caption><span>{text(caption)}</span></caption>"
         f"<thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table></div>"
     )

@@ -7,12 +7,16 @@ from types import MappingProxyType
 SERIES = ("series-1", "series-2", "series-3", "series-4", "series-5", "series-6")
 """Colors of data, in the order of use. After Okabe and Ito (2008): told apart with every common color blindness."""
 
+HEAT = ("heat-1", "heat-2", "heat-3", "heat-4")
+"""Grounds of tokens, from a weak activation to the strongest; text in `ink` can be read on each."""
+
 LIGHT: Mapping[str, str] = MappingProxyType(
     {
         **{"page": "#ffffff", "panel": "#f5f6f8", "ink": "#1b1f24", "quiet": "#565e68", "line": "#d3d8de"},
         **{"link": "#0b57a4", "good": "#1a6b3c", "bad": "#a8341a", "mark": "#ffe3a3"},
         **{"series-1": "#0072b2", "series-2": "#c95700", "series-3": "#00835f"},
         **{"series-4": "#a8478a", "series-5": "#7a6a00", "series-6": "#4b4f55"},
+        **{"heat-1": "#fdeedd", "heat-2": "#fbd9b5", "heat-3": "#f8be84", "heat-4": "#f09f54"},
     }
 )
 """Colors of the pages on a light ground, by name."""
@@ -23,6 +27,7 @@ DARK: Mapping[str, str] = MappingProxyType(
         **{"link": "#8cc2ff", "good": "#7ad19b", "bad": "#ff9a80", "mark": "#5c4708"},
         **{"series-1": "#56b4e9", "series-2": "#f58a42", "series-3": "#35c596"},
         **{"series-4": "#e08fc4", "series-5": "#e0cf4f", "series-6": "#b5bcc4"},
+        **{"heat-1": "#33281d", "heat-2": "#4a3217", "heat-3": "#653f0f", "heat-4": "#834d00"},
     }
 )
 """The same names on a dark ground."""
