@@ -22,6 +22,10 @@ from monosemy.baselines import (
 from monosemy.core import torch_generator
 from monosemy.dictionaries import Dictionary
 
+ICA_ITERATIONS = 40
+"""Passes over 100,000 rows, .8 s each. It converges after about 150; on 30,000 rows, going from 50 passes to convergence
+(141) changed F1 on contextual labels, on validation, from .266 to .267."""
+
 DenseMethod = Literal["neurons", "neurons_relu", "random", "random_relu", "pca", "pca_nonneg", "ica"]
 
 
@@ -75,7 +79,7 @@ def fit_baseline(config: BaselineConfig, store: ActivationStore) -> FittedBaseli
         case "pca_nonneg":
             dictionary = fit_pca_nonneg(batches, n_latents, generator)
         case "ica":
-            ica = fit_ica(batches, n_latents, generator)
+            ica = fit_ica(batches, n_latents, generator, max_iterations=ICA_ITERATIONS)
             dictionary = ica.dictionary
             facts = {"n_rows": ica.n_rows, "n_iterations": ica.n_iterations, "converged": ica.converged}
     return FittedBaseline(dictionary=dictionary, n_rows=min(config.n_rows, store.n_rows), facts=facts)

@@ -77,10 +77,10 @@ def _table(
     advance: Advance,
 ) -> None:
     store = ActivationStore.open(train)
-    table = _fitted_table(config, store)
+    held_out = {s: tokens_of_rows(ActivationStore.open(p)) for s, p in zip(HELD_OUT, (validation, test), strict=True)}
+    table = _fitted_table(config, store, at_least=1 + max(int(tokens.max()) for tokens, _ in held_out.values()))
     scores: dict[Split, np.ndarray] = {}
-    for split, path in zip(HELD_OUT, (validation, test), strict=True):
-        tokens, previous = tokens_of_rows(ActivationStore.open(path))
+    for split, (tokens, previous) in held_out.items():
         scores[split] = table.scores(tokens) if isinstance(table, TokenTable) else table.scores(tokens, previous)
     out = _evaluated(config.method, None, store, "trained", config, config.seed, store.n_rows)
     _score(out, scores, validation, test)
@@ -88,11 +88,11 @@ def _table(
     advance(1)
 
 
-def _fitted_table(config: TableConfig, store: ActivationStore) -> TokenTable | BigramTable:
-    """The table of all labels, fitted a few labels at a time."""
+def _fitted_table(config: TableConfig, store: ActivationStore, *, at_least: int) -> TokenTable | BigramTable:
+    """The table of all labels and of a vocabulary of `at_least` tokens, fitted a few labels at a time."""
     tokens, previous = tokens_of_rows(store)
     labels = frozen_labels()
-    vocabulary_size = int(store.sequences().tokens.max()) + 1
+    vocabulary_size = max(at_least, 1 + int(tokens.max()))
     tables: list[TokenTable] = []
     bigrams: list[BigramTable] = []
     for start in range(0, len(labels.labels), LABELS_AT_ONCE):

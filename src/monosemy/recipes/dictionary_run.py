@@ -7,7 +7,7 @@ from typing import Literal
 from monosemy.core import Artifact, Workers
 from monosemy.corpus import Corpus, Split, frozen_labels
 from monosemy.dictionaries import TiedL1Config
-from monosemy.evaluation import FragmentConfig
+from monosemy.evaluation import FRAGMENT_LENGTH, FragmentConfig
 from monosemy.experiments import (
     BaselineConfig,
     ComparisonConfig,
@@ -112,6 +112,7 @@ def compare_dictionaries(
     contexts = [
         fragments_job(FragmentConfig(seed=subject.seed), sides[0].made[name], *whole, sides[0].source)
         for name in headline
+        if subject.context_length >= FRAGMENT_LENGTH  # else no row holds a fragment, and the report says so
     ]
     measured = [*contexts, *_evaluation_jobs(subject, sides, reference, headline)]
     artifacts = _done(run, workers, measured, name="measure", unit="dictionaries")
@@ -122,7 +123,7 @@ def compare_dictionaries(
     return Compared(
         evaluations=tuple(evaluations),
         comparison=run.stage(comparison_stage(config, evaluations, repeated)),
-        fragments=dict(zip(headline, artifacts, strict=False)),
+        fragments=dict(zip(headline, artifacts[: len(contexts)], strict=False)),
     )
 
 

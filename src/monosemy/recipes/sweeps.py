@@ -7,10 +7,10 @@ from monosemy.dictionaries import TiedL1Config, TopKConfig
 from monosemy.experiments import BaselineConfig, TopKFormConfig
 from monosemy.training import Member
 
-L1_COEFFICIENTS = (0.5, 1.0, 1.5, 2.0)
+L1_COEFFICIENTS = (0.6, 1.0, 2.0, 3.0)
 """|x - x_hat|^2 + coefficient * |z|_1 on activations of unit mean square a dimension (the paper's equation 4)."""
 
-L1_HEADLINE = 1.0
+L1_HEADLINE = 2.0
 """The coefficient whose L0 on validation is nearest to TopK's k; found as docs/log.md tells."""
 
 
@@ -18,14 +18,14 @@ L1_HEADLINE = 1.0
 class Training:
     """How every dictionary of a run is trained."""
 
-    n_steps: int = 1_500
+    n_steps: int = 1_000
     batch_size: int = 1_024  # activations
     expansion_factor: int | float = 4  # latents for each dimension of the site
     k: int = 16  # latents that TopK keeps of each activation
     l1_coefficients: tuple[float, ...] = L1_COEFFICIENTS
     l1_headline: float = L1_HEADLINE  # of the tied SAE that stands beside TopK
     n_seeds: int = 3  # of the two headline dictionaries
-    topk_learning_rate: float = 1e-3
+    topk_learning_rate: float = 5e-3
     l1_learning_rate: float = 3e-3
     warm_up_steps: int = 50
     decay_fraction: float = 0.2  # of the steps, at the end
@@ -110,7 +110,7 @@ def full_sweep(training: Training, middle: Place, residual: Sequence[Place], mlp
 
 
 FULL_K = (4, 8, 32, 64)
-FULL_COEFFICIENTS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0)
+FULL_COEFFICIENTS = (0.3, 0.6, 1.0, 1.5, 2.0, 3.0, 4.0, 8.0)
 """Eight, the last ones of which collapse."""
 
 DENSE = ("neurons", "neurons_relu", "random", "random_relu", "pca", "pca_nonneg", "ica")
@@ -143,7 +143,8 @@ def top_k_forms(bases: Sequence[BaselineConfig], *, k: int, pca_k: Sequence[int]
     for base in bases:
         if base.method not in ("neurons", "random", "pca", "ica"):
             continue
-        for each in [k, *(other for other in pca_k if other != k and base.method == "pca")]:
+        further = [other for other in pca_k if other != k and base.method == "pca"]
+        for each in (size for size in (k, *further) if size <= base.n_latents):
             form = TopKFormConfig(
                 name=base.name.replace(base.method, f"{base.method}_topk-k{each}", 1),
                 method=f"{base.method}_topk",  # pyright: ignore[reportArgumentType]

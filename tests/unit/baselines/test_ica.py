@@ -87,6 +87,9 @@ def test_a_fit_that_does_not_converge_says_so_and_still_inverts() -> None:
     assert fvu(X, fit.dictionary.reconstruct(X)) < 1e-9
     assert FIT.converged
     assert 2 < FIT.n_iterations < 200
+    rough = fit_ica(batches_of(X, 1000), D, generator(), tolerance=0.05)
+    assert rough.converged
+    assert rough.n_iterations < FIT.n_iterations
 
 
 def test_the_global_generator_is_neither_read_nor_moved() -> None:

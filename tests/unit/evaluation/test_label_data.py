@@ -10,7 +10,7 @@ import pytest
 
 from monosemy.core import UserError
 from monosemy.corpus import END_OF_TEXT_ID, StdlibCorpus, frozen_labels
-from monosemy.evaluation import labels_for_store
+from monosemy.evaluation import LabelData, labelled_rows, labels_for_store
 from tests.unit.evaluation.labelled import labels
 from tests.unit.evaluation.rows_in_memory import MemoryDocument, MemoryRows, MemorySequences, packed_rows
 
@@ -98,9 +98,8 @@ def test_labels_in_too_few_documents_say_why() -> None:
     assert labels_in(data.values & (data.document < 10)[:, None], data) == ("",) * 5
 
 
-def labels_in(values: np.ndarray, data) -> tuple[str, ...]:  # noqa: ANN001
-    from monosemy.evaluation import labelled_rows
-
+def labels_in(values: np.ndarray, data: LabelData) -> tuple[str, ...]:
+    """Why these values of the labels could not be scored."""
     return labelled_rows(
         values, data.scored, unit=data.unit, document=data.document, units=data.units, labels=data.labels, split="test"
     ).why_not

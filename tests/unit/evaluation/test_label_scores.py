@@ -161,7 +161,12 @@ def test_labels_with_too_few_rows_are_left_out_and_counted() -> None:
     results = label_results(with_rare, SUBJECT, numpy_generator(0, "b"))
     without = [row["f1"] for row in label_rows(with_rare)[:5]]
     assert results[0].value == pytest.approx(np.mean(without))
-    assert [(r.reason or "").split(";")[0] for r in results] == ["5 labels", "12 units: with fewer than 40 the interval is too narrow"] * 2  # fmt: skip
+    assert {r.metric: (r.reason or "").split(";")[0] for r in results} == {
+        "label_f1": "5 labels",
+        "label_f1_contextual": "12 units: with fewer than 40 the interval is too narrow",
+        "label_ap_lift": "5 labels",
+        "label_ap_lift_contextual": "12 units: with fewer than 40 the interval is too narrow",
+    }
 
 
 def test_too_few_rows_on_either_side_count() -> None:

@@ -20,9 +20,8 @@ from monosemy.evaluation import (
 N, D, LABELS = 900, 6, 5
 RNG = np.random.default_rng(0)
 X = torch.from_numpy((RNG.normal(size=(N, D)) @ RNG.normal(size=(D, D)) + 50 * RNG.normal(size=D)).astype(np.float32))
-VALUES = ((X - X.mean(dim=0)).numpy() @ RNG.normal(size=(D, LABELS)) + RNG.normal(size=(N, LABELS))) > RNG.normal(
-    size=LABELS
-)
+NOISE, CUTS = RNG.normal(size=(N, LABELS)), RNG.normal(size=LABELS)
+VALUES = (X - X.mean(dim=0)).numpy() @ RNG.normal(size=(D, LABELS)) + NOISE > CUTS
 # Labels 0 and 3 are scored everywhere, 1 nearly everywhere, 2 and 4 in a third of the rows.
 SCORED = np.ones((N, LABELS), dtype=bool)
 SCORED[:, 1] = RNG.random(N) < 0.95
@@ -122,9 +121,7 @@ def column_probe(*columns: int) -> LinearProbe:
 
 
 def test_the_best_probe_is_that_of_the_highest_mean_f1() -> None:
-    values = np.stack(
-        [X[:, 0].numpy() > 40 * 0 + X[:, 0].median().item(), X[:, 1].numpy() > X[:, 1].median().item()], 1
-    )
+    values = (X[:, :2] > X[:, :2].median(dim=0).values).numpy()
     right, half, wrong = column_probe(0, 1), column_probe(0, 3), column_probe(3, 4)
     best, means = best_probe([wrong, half, right, right], X, validation(values))
     assert best is right

@@ -50,9 +50,7 @@ def reference(lm: LanguageModel, tmp_path_factory: pytest.TempPathFactory) -> Sp
 def sparse(d: int) -> Dictionary:
     generator = torch.Generator().manual_seed(d)
     w = torch.nn.functional.normalize(torch.randn(2 * d, d, generator=generator), dim=1)
-    return Dictionary(
-        W_enc=w, b_enc=torch.zeros(2 * d), W_dec=w, b_dec=torch.full((d,), 0.1), sparsifier=TopK(d // 4)
-    )
+    return Dictionary(W_enc=w, b_enc=torch.zeros(2 * d), W_dec=w, b_dec=torch.full((d,), 0.1), sparsifier=TopK(d // 4))
 
 
 @torch.no_grad()
@@ -158,7 +156,7 @@ def test_intervals_resample_units() -> None:
 def test_what_does_not_fit_is_told(lm: LanguageModel, reference: SpliceReference) -> None:
     with pytest.raises(UserError, match="the splice reference is of language model"):
         spliced_sums(tiny_lm("gpt_neox", seed=1), POST, affine(24, 1.0), reference)
-    with pytest.raises(UserError, match="reads 23 and writes 23 dimensions, resid_post.1 has 24"):
+    with pytest.raises(UserError, match=r"reads 23 and writes 23 dimensions, resid_post\.1 has 24"):
         spliced_sums(lm, POST, affine(23, 1.0), reference)
-    with pytest.raises(UserError, match="no site 'resid_post.0'"):
+    with pytest.raises(UserError, match=r"no site 'resid_post\.0'"):
         spliced_sums(lm, Site.parse("resid_post.0"), affine(24, 1.0), reference)

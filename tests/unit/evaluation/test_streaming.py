@@ -101,7 +101,9 @@ def card(**fields: str) -> DictionaryCard:
         (dictionary(), {"lm": "another"}, "trained on language model another, the activations are of lm-of-the-rows"),
     ],
 )
-def test_a_dictionary_of_something_else_is_refused(other: Dictionary, card_fields: dict[str, str], message: str) -> None:
+def test_a_dictionary_of_something_else_is_refused(
+    other: Dictionary, card_fields: dict[str, str], message: str
+) -> None:
     store = memory_rows()
     metric = Reconstruction(1, 9, np.zeros(5))
     with pytest.raises(UserError, match=message) as told:
@@ -115,7 +117,7 @@ def test_its_own_card_is_accepted() -> None:
 
 
 def test_a_site_that_is_not_stored_is_refused() -> None:
-    with pytest.raises(UserError, match="it has: resid_post.1"):
+    with pytest.raises(UserError, match=r"it has: resid_post\.1"):
         evaluate(dictionary(), memory_rows(), "resid_post.2", [Kept()])
     with pytest.raises(UserError, match="dimensions"):
         DictionaryCodes(dictionary=dictionary(d=6), store=memory_rows(), site=SITE, n_rows=3)

@@ -8,6 +8,7 @@ import pytest
 
 from monosemy.report import (
     DARK,
+    HEAT,
     LIGHT,
     SERIES,
     Axis,
@@ -27,11 +28,28 @@ LINES = [
     Line(label="a", x=[1, 2, 3], y=[1.0, 20.0, 2.0], low=[0.5, 10.0, 1.0], high=[2.0, 40.0, 4.0], apart=(0.0, 3.0)),
     *(Line(label=f"line {i}", x=[1, 2, 3], y=[i, 2.0, 3.0]) for i in range(1, 7)),
 ]
+CLOUDS = [Cloud(label="a", x=[0.1], y=[2.0], joined=True), Cloud(label="b", x=[0.2], y=[1.0])]
 DOT = Dot(label="t", value=0.5, low=0.4, high=0.6, hollow=True)
 DRAWN: dict[str, Callable[[str], Markup]] = {
     "line": lambda name: line_chart(name, LINES, X, Y, reference=(3.0, "level")),
     "dot": lambda name: dot_chart(name, [DOT], X, gate=(0.9, "gate")),
-    "scatter": lambda name: scatter_chart(name, [Cloud(label=k, x=[0.1], y=[2.0]) for k in "ab"], X, Y),
+    "groups": lambda name: dot_chart(
+        name,
+        [
+            Dot(label="a", value=0.5, low=0.4, high=0.6, group="one", more=[0.55, 0.45]),
+            Dot(label="b", value=0.2, low=0.2, high=0.2, group="two", is_level=True),
+        ],
+        X,
+    ),
+    "apart": lambda name: bar_chart(
+        name,
+        [0.01, 0.1, 1.0],
+        [3, 5],
+        Axis(label="x <&> y", log=True),
+        Axis(label="n"),
+        apart=(1e-4, 1e-3, 2, "2 dead"),
+    ),
+    "scatter": lambda name: scatter_chart(name, CLOUDS, X, Y),
     "bars": lambda name: bar_chart(name, [1.0, 2.0, 4.0], [3, 5], X, Axis(label="n")),
 }
 
@@ -71,7 +89,19 @@ def test_the_palette_can_be_read(palette: Mapping[str, str]) -> None:
             assert contrast(palette[name], palette[ground]) >= 4.5, (name, ground)
         for name in SERIES:
             assert contrast(palette[name], palette[ground]) >= 3.0, (name, ground)
-    assert contrast(palette["ink"], palette["mark"]) >= 4.5
+    for name in ("mark", *HEAT):
+        assert contrast(palette["ink"], palette[name]) >= 4.5, name
+    grounds = [contrast(palette["page"], palette[name]) for name in HEAT]
+    assert grounds == sorted(grounds), "a stronger activation stands out more"
+
+
+def test_groups_have_names_and_colors_of_their_own() -> None:
+    svg = DRAWN["groups"]("f").html
+    assert ">one<" in svg
+    assert ">two<" in svg
+    assert "var(--series-1)" in svg
+    assert "var(--series-2)" in svg
+    assert "2 dead" in DRAWN["apart"]("f").html
 
 
 def test_contrast_of_known_pairs() -> None:

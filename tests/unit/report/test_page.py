@@ -12,7 +12,7 @@ from monosemy.report.page import code_block, csv_text, figures, paragraph, text
 from tests.unit.report.evaluation_folder import HOSTILE
 
 SEPARATE = {"td", "th", "dt", "dd", "li", "p", "pre", "figcaption", "caption", "h1", "h2", "h3", "summary"}
-VOID = {"meta", "link", "img", "br", "hr", "input"}
+VOID = {"meta", "link", "img", "br", "hr", "input", "wbr"}
 
 
 class Reader(HTMLParser):
