@@ -6,7 +6,6 @@ from pathlib import Path
 
 from tokenizers import decoders
 
-from monosemy.activations import ActivationStore
 from monosemy.core import Advance, Artifact
 from monosemy.corpus import token_bytes
 from monosemy.dictionaries import load_dictionary
@@ -19,6 +18,7 @@ from monosemy.evaluation import (
     sample_fragments,
     write_fragments,
 )
+from monosemy.experiments.learning import opened_store
 from monosemy.experiments.texts import backend_tokenizer
 from monosemy.lm import LanguageModel, ModelSource
 from monosemy.pipeline import Job, Stage, Workspace
@@ -57,7 +57,7 @@ def _sample(
 ) -> None:
     dictionary, card = load_dictionary(dictionary_path)
     words = vocabulary(source.load())
-    fit = sample_fragments(FitFragments, dictionary, ActivationStore.open(validation), card.site, words, config)
-    scored = sample_fragments(ScoreFragments, dictionary, ActivationStore.open(test), card.site, words, config)
+    fit = sample_fragments(FitFragments, dictionary, opened_store(validation), card.site, words, config)
+    scored = sample_fragments(ScoreFragments, dictionary, opened_store(test), card.site, words, config)
     write_fragments(workspaces[0].folder, Fragments(fit=fit, score=scored))
     advance(1)

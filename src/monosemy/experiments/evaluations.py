@@ -40,7 +40,7 @@ from monosemy.evaluation import (
     unit_names,
     write_reference,
 )
-from monosemy.experiments.learning import CURVE_FILE
+from monosemy.experiments.learning import CURVE_FILE, opened_store
 from monosemy.lm import ModelSource, Site
 from monosemy.pipeline import Job, Stage, Workspace
 
@@ -120,8 +120,8 @@ def _reference(
     workspaces: Sequence[Workspace],
     advance: Advance,
 ) -> None:
-    lm, store = source.load(), ActivationStore.open(train)
-    sample = sample_sequences(ActivationStore.open(test), config.n_sequences, config.seed)
+    lm, store = source.load(), opened_store(train)
+    sample = sample_sequences(opened_store(test), config.n_sequences, config.seed)
     means = {Site.parse(site): store.mean(site) for site in config.sites}
     write_reference(workspaces[0].folder, lm, sample, means)
     advance(100)
@@ -135,9 +135,7 @@ def _evaluate(
     advance: Advance,
 ) -> None:
     dictionary, card = load_dictionary(paths["dictionary"])
-    stores: dict[Split, ActivationStore] = {
-        split: ActivationStore.open(paths[split]) for split in ("validation", "test")
-    }
+    stores: dict[Split, ActivationStore] = {split: opened_store(paths[split]) for split in ("validation", "test")}
     out = Evaluated(card=card, config=fingerprint(config), seed=config.seed)
     for split, store in stores.items():
         metric = Reconstruction(len(unit_names(store.documents)), dictionary.n_latents, store.mean(card.site))
@@ -182,7 +180,7 @@ def _score_labels(
 @lru_cache(maxsize=2)
 def held_out_labels(store: Path, split: Split) -> LabelData:
     """The labels of a held-out store's rows, read once a process."""
-    return labels_for_store(ActivationStore.open(store), frozen_labels(), split)
+    return labels_for_store(opened_store(store), frozen_labels(), split)
 
 
 class Evaluated:

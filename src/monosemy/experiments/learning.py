@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Literal
 
@@ -79,6 +79,12 @@ def top_k_form_job(config: TopKFormConfig, base: Artifact, store: Artifact, lm_k
     return Job(stages=(stage,), body=partial(_fit_top_k, store.path, base.path, lm_kind, config))
 
 
+@cache
+def opened_store(path: Path) -> ActivationStore:
+    """The store in a folder of a run, opened once a process: its files are checked when they are first read."""
+    return ActivationStore.open(path)
+
+
 def _train(
     store_path: Path,
     lm_kind: LmKind,
@@ -87,7 +93,7 @@ def _train(
     advance: Advance,
 ) -> None:
     """Train the members, which are of one site, together on one stream and fill their folders."""
-    store = ActivationStore.open(store_path)
+    store = opened_store(store_path)
     members = [config.member for config in configs]
     ((site, batch_size, seed),) = {(c.member.site, c.member.batch_size, c.stream_seed) for c in configs}
     normalization = {site: (store.mean(site), store.scale(site))}
@@ -120,7 +126,7 @@ def _fit(
     store_path: Path, lm_kind: LmKind, config: BaselineConfig, workspaces: Sequence[Workspace], advance: Advance
 ) -> None:
     """Fit a baseline and fill its folder."""
-    store = ActivationStore.open(store_path)
+    store = opened_store(store_path)
     fitted = fit_baseline(config, store)
     card = DictionaryCard(
         name=config.name,
@@ -149,7 +155,7 @@ def _fit_top_k(
 ) -> None:
     """Make a baseline's top-k form and fill its folder."""
     base, base_card = load_dictionary(base_path)
-    fitted = fit_top_k_form(config, base, base_card.site, ActivationStore.open(store_path))
+    fitted = fit_top_k_form(config, base, base_card.site, opened_store(store_path))
     card = replace(base_card, name=config.name, method=config.method, sparsity=f"k={config.k}", lm_kind=lm_kind)
     _write_fitted(workspaces[0].folder, fitted, card)
     advance(1)

@@ -27,7 +27,7 @@ from monosemy.evaluation import (
     select_thresholds,
 )
 from monosemy.experiments.evaluations import EVALUATION_KIND, Evaluated, HeldOut, held_out_labels
-from monosemy.experiments.learning import LmKind
+from monosemy.experiments.learning import LmKind, opened_store
 from monosemy.pipeline import Job, Stage, Workspace
 
 LABELS_AT_ONCE = 16  # so that the labels of two million rows take 70 MB
@@ -76,8 +76,8 @@ def _table(
     workspaces: Sequence[Workspace],
     advance: Advance,
 ) -> None:
-    store = ActivationStore.open(train)
-    held_out = {s: tokens_of_rows(ActivationStore.open(p)) for s, p in zip(HELD_OUT, (validation, test), strict=True)}
+    store = opened_store(train)
+    held_out = {s: tokens_of_rows(opened_store(p)) for s, p in zip(HELD_OUT, (validation, test), strict=True)}
     table = _fitted_table(config, store, at_least=1 + max(int(tokens.max()) for tokens, _ in held_out.values()))
     scores: dict[Split, np.ndarray] = {}
     for split, (tokens, previous) in held_out.items():
@@ -125,12 +125,12 @@ def _probe(
     workspaces: Sequence[Workspace],
     advance: Advance,
 ) -> None:
-    store = ActivationStore.open(train)
+    store = opened_store(train)
     data = labels_for_store(store, frozen_labels(), "train", config.n_rows)
     batches = (chunk.x[config.site] for chunk in store.chunks([config.site], n_rows=config.n_rows))
     probes = fit_probes(batches, data.values, data.scored)
     x: dict[Split, torch.Tensor] = {
-        split: torch.cat([chunk.x[config.site] for chunk in ActivationStore.open(path).chunks([config.site])])
+        split: torch.cat([chunk.x[config.site] for chunk in opened_store(path).chunks([config.site])])
         for split, path in zip(HELD_OUT, (validation, test), strict=True)
     }
     probe, mean_f1 = best_probe(probes, x["validation"], held_out_labels(validation, "validation"))

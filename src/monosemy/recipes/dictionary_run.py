@@ -41,7 +41,7 @@ class Measuring:
     """How much is recorded, and on how much dictionaries are measured; sequences are rows of the context's length."""
 
     max_train_sequences: int | None = None  # none: the whole train split
-    n_control_sequences: int = 6_000  # of the train split, read by the model of random weights
+    n_control_sequences: int = 4_100  # of the train split, read by the model of random weights
     n_score_sequences: int = 400  # of validation and of test, on which everything is measured
     n_splice_sequences: int = 64  # of those of test, on which the model's loss is measured
     n_fit_rows: int = 200_000  # activations that the baselines and the probe are fitted on

@@ -45,7 +45,7 @@ class Ground:
     """How much of the language model itself is measured; of the embedded one only."""
 
     n_describe_sequences: int = 400  # rows of 256 tokens whose activations are described
-    n_train_documents: int = 40  # of the train split, on which bits a byte are measured too
+    n_train_documents: int = 15  # of the train split, on which bits a byte are measured too
     n_task_pairs: int = 400
     n_induction_sequences: int = 128
     max_documents: int | None = None  # of each split: a quick look instead of the figures to cite
