@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Int32
+from jaxtyping import Bool, Int32, Int64
 
 from monosemy.activations.sequences import PackedSequences, pack
 from monosemy.activations.store import PLACE, StoreOrder
@@ -26,7 +26,8 @@ StoreDtype = Literal["bfloat16", "float16"]
 class HarvestConfig:
     """What a store is made from; model and corpus by their fingerprints, sites as `str(site)`.
 
-    max_sequences: a random sample of so many of the rows that the documents pack into (None: all of them).
+    max_sequences: a random sample of so many of the rows that the documents pack into, one or more of every unit; None:
+    all of them.
     batch_tokens: what the model reads at once; on a CPU, 2,048 is quickest for the embedded model.
     chunk_tokens: what a worker finishes at a time. shard_bytes: size of the widest site's shards.
     """
@@ -139,14 +140,26 @@ def sample_sequences(
         )
     if config.max_sequences is None or config.max_sequences >= n_rows:
         return packed
-    drawn = numpy_generator(config.seed, "harvest-sequences").choice(n_rows, config.max_sequences, replace=False)
-    drawn.sort()
+    drawn = np.sort(_drawn(packed, [document.unit for document in documents], config.max_sequences, config.seed))
     return PackedSequences(
         tokens=packed.tokens[drawn],
         document=packed.document[drawn],
         index=packed.index[drawn],
         n_dropped_tokens=packed.n_dropped_tokens,
     )
+
+
+def _drawn(packed: PackedSequences, units: Sequence[str], n: int, seed: int) -> Int64[np.ndarray, " drawn"]:
+    """n rows in a random order: first, as far as n goes, one of every unit, so that all are there to be resampled.
+
+    A row counts for the unit of its first token. Which of a unit's rows comes first, and all the others, is random.
+    """
+    order = numpy_generator(seed, "harvest-sequences").permutation(len(packed.tokens))
+    unit_of_document = np.unique(units, return_inverse=True)[1]
+    unit = unit_of_document[packed.document[order, 0]]
+    is_first = np.zeros(len(order), dtype=bool)
+    is_first[np.unique(unit, return_index=True)[1]] = True
+    return np.concatenate([order[is_first], order[~is_first]])[:n]
 
 
 def plan_harvest(config: HarvestConfig, lm: LanguageModel, packed: PackedSequences) -> HarvestPlan:

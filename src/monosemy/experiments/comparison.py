@@ -9,7 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from monosemy.core import Artifact, Result, atomic_write_text, fingerprint, numpy_generator, read_results, write_results
+from monosemy.core import (
+    Advance,
+    Artifact,
+    Result,
+    Workers,
+    atomic_write_text,
+    fingerprint,
+    numpy_generator,
+    read_results,
+    write_results,
+)
 from monosemy.corpus import frozen_labels
 from monosemy.dictionaries import load_dictionary
 from monosemy.evaluation import (
@@ -56,7 +66,10 @@ class Compared:
 
 
 def comparison_stage(
-    config: ComparisonConfig, evaluations: Sequence[Artifact], dictionaries: Mapping[str, Artifact]
+    config: ComparisonConfig,
+    evaluations: Sequence[Artifact],
+    dictionaries: Mapping[str, Artifact],
+    workers: Workers,
 ) -> Stage:
     """The stage that compares. dictionaries: those of `evaluations` whose seeds are to be compared, by name."""
     parents = {f"evaluation-{i}": evaluation for i, evaluation in enumerate(evaluations)}
@@ -69,7 +82,7 @@ def comparison_stage(
         _merge_arrays(workspace.folder / ARRAYS_FILE, found)
         summary = {
             "headline": {e.about["method"]: _key(e) for e in found if _key(e) in config.headline},
-            "differences": _differences(config, found),
+            "differences": _differences(config, found, workers),
             "paper_rule": _paper_rule(config, found),
             "agreement": agreement,
         }
@@ -94,37 +107,57 @@ def _merge_arrays(path: Path, found: Sequence[Compared]) -> None:
     np.savez_compressed(path, **merged)  # pyright: ignore[reportArgumentType]
 
 
-def _differences(config: ComparisonConfig, found: Sequence[Compared]) -> list[dict[str, Any]]:
-    """Each headline dictionary minus everything else that was scored on the same tokens, units resampled jointly."""
-    scored = {_key(each): scores for each in found if (scores := _label_scores(each)) is not None}
-    differences: list[dict[str, Any]] = []
-    for head in config.headline:
-        for against, scores in scored.items():
-            if against == head or head not in scored:
-                continue
-            generator = numpy_generator(config.seed, f"bootstrap/difference/{head}/{against}")
-            for difference in label_differences(scored[head], scores, generator):
-                differences.append(
-                    {
-                        "method": head,
-                        "against": against,
-                        "metric": difference.metric,
-                        "value": difference.interval.value,
-                        "low": difference.interval.low,
-                        "high": difference.interval.high,
-                        "smallest_detectable": difference.smallest_detectable,
-                    }
-                )
-    return differences
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Pair:
+    """Two evaluations whose difference a worker computes."""
+
+    head: Path
+    against: Path
+    seed: int
+
+
+def _differences(config: ComparisonConfig, found: Sequence[Compared], workers: Workers) -> list[dict[str, Any]]:
+    """Each headline dictionary minus the other one and everything that was not trained, or trained on the control."""
+    by_name = {_key(each): each for each in found if any(row["status"] == "ok" for row in each.about["labels"])}
+    heads = [name for name in config.headline if name in by_name]
+    others = [
+        name
+        for name, each in by_name.items()
+        if name in heads or not each.about["n_steps"] or each.about["lm"] == "random"
+    ]
+    pairs = [
+        _Pair(head=by_name[head].path, against=by_name[name].path, seed=config.seed)
+        for head in heads
+        for name in others
+        if name != head
+    ]
+    return [each for some in workers.map(_difference, pairs) for each in some]
+
+
+def _difference(pair: _Pair, _: Advance) -> list[dict[str, Any]]:
+    """The difference of every label metric, units resampled jointly."""
+    head, against = read_evaluation(pair.head), read_evaluation(pair.against)
+    generator = numpy_generator(pair.seed, f"bootstrap/difference/{_key(head)}/{_key(against)}")
+    return [
+        {
+            "method": _key(head),
+            "against": _key(against),
+            "metric": difference.metric,
+            "value": difference.interval.value,
+            "low": difference.interval.low,
+            "high": difference.interval.high,
+            "smallest_detectable": difference.smallest_detectable,
+        }
+        for difference in label_differences(_label_scores(head), _label_scores(against), generator)
+    ]
 
 
 def _key(each: Compared) -> str:
     return each.about["name"]
 
 
-def _label_scores(each: Compared) -> LabelScores | None:
-    if not any(row["status"] == "ok" for row in each.about["labels"]):
-        return None
+def _label_scores(each: Compared) -> LabelScores:
+    """What scoring the labels left, read back."""
     with np.load(each.path / ARRAYS_FILE, allow_pickle=False) as arrays:
         positives, negatives, level, units = (
             arrays[f"test/{name}"] for name in ("label_positives", "label_negatives", "label_level", "unit")

@@ -137,7 +137,11 @@ def _evaluate(
     dictionary, card = load_dictionary(paths["dictionary"])
     stores: dict[Split, ActivationStore] = {split: opened_store(paths[split]) for split in ("validation", "test")}
     out = Evaluated(card=card, config=fingerprint(config), seed=config.seed)
+    curve = paths["dictionary"] / CURVE_FILE
+    was_trained = curve.exists()
     for split, store in stores.items():
+        if split == "validation" and not was_trained:
+            continue  # reconstruction on validation serves to choose among trained ones
         metric = Reconstruction(len(unit_names(store.documents)), dictionary.n_latents, store.mean(card.site))
         found = evaluate(dictionary, store, card.site, [metric], card=card)
         out.add_arrays(split, found.units, found.sums)
@@ -154,8 +158,7 @@ def _evaluate(
         out.results += splicing_results(sums, out.subject("test"), out.generator("splicing"))
     if config.labels is not None:
         _score_labels(out, dictionary, stores, of_latents=config.of_latents)
-    curve = paths["dictionary"] / CURVE_FILE
-    out.details["curve"] = json.loads(curve.read_text(encoding="utf-8")) if curve.exists() else []
+    out.details["curve"] = json.loads(curve.read_text(encoding="utf-8")) if was_trained else []
     out.write(workspaces[0].folder)
     advance(1)
 

@@ -12,7 +12,7 @@ from jaxtyping import Float32, Int64
 
 from monosemy.activations import ActivationStore
 from monosemy.core import Advance, Artifact, fingerprint
-from monosemy.corpus import Split, frozen_labels
+from monosemy.corpus import Split, StdlibCorpus, frozen_labels
 from monosemy.dictionaries import DictionaryCard
 from monosemy.evaluation import (
     NO_TOKEN,
@@ -28,6 +28,8 @@ from monosemy.evaluation import (
 )
 from monosemy.experiments.evaluations import EVALUATION_KIND, Evaluated, HeldOut, held_out_labels
 from monosemy.experiments.learning import LmKind, opened_store
+from monosemy.experiments.texts import first_tokens
+from monosemy.lm import ModelSource
 from monosemy.pipeline import Job, Stage, Workspace
 
 LABELS_AT_ONCE = 16  # so that the labels of two million rows take 70 MB
@@ -36,9 +38,10 @@ HELD_OUT: tuple[Split, ...] = ("validation", "test")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TableConfig:
-    """A table fitted on all tokens of the train store; labels: their fingerprint."""
+    """A table fitted on all tokens of the embedded corpus' train split; corpus, labels: their fingerprints."""
 
     method: Literal["token_table", "bigram_table"]
+    corpus: str
     labels: str
     seed: int
 
@@ -54,10 +57,10 @@ class ProbeConfig:
     seed: int
 
 
-def table_job(config: TableConfig, train: Artifact, held_out: HeldOut) -> Job:
+def table_job(config: TableConfig, source: ModelSource, held_out: HeldOut) -> Job:
     """The job that fits a table on train, chooses thresholds on validation and scores test."""
-    stage = Stage(name=EVALUATION_KIND, config=config, parents={"activations": train, **held_out.parents})
-    body = partial(_table, config, train.path, held_out.validation.path, held_out.test.path)
+    stage = Stage(name=EVALUATION_KIND, config=config, parents=held_out.parents)
+    body = partial(_table, config, source, held_out.validation.path, held_out.test.path)
     return Job(stages=(stage,), body=body)
 
 
@@ -70,41 +73,48 @@ def probe_job(config: ProbeConfig, train: Artifact, held_out: HeldOut) -> Job:
 
 def _table(
     config: TableConfig,
-    train: Path,
+    source: ModelSource,
     validation: Path,
     test: Path,
     workspaces: Sequence[Workspace],
     advance: Advance,
 ) -> None:
-    store = opened_store(train)
-    held_out = {s: tokens_of_rows(opened_store(p)) for s, p in zip(HELD_OUT, (validation, test), strict=True)}
-    table = _fitted_table(config, store, at_least=1 + max(int(tokens.max()) for tokens, _ in held_out.values()))
+    table, n_tokens = _fitted_table(config, source.load().vocab_size)
     scores: dict[Split, np.ndarray] = {}
-    for split, (tokens, previous) in held_out.items():
+    for split, path in zip(HELD_OUT, (validation, test), strict=True):
+        tokens, previous = tokens_of_rows(opened_store(path))
         scores[split] = table.scores(tokens) if isinstance(table, TokenTable) else table.scores(tokens, previous)
-    out = _evaluated(config.method, None, store, "trained", config, config.seed, store.n_rows)
+    out = _evaluated(config.method, None, opened_store(test), "trained", config, config.seed, n_tokens)
     _score(out, scores, validation, test)
     out.write(workspaces[0].folder)
     advance(1)
 
 
-def _fitted_table(config: TableConfig, store: ActivationStore, *, at_least: int) -> TokenTable | BigramTable:
-    """The table of all labels and of a vocabulary of `at_least` tokens, fitted a few labels at a time."""
-    tokens, previous = tokens_of_rows(store)
-    labels = frozen_labels()
-    vocabulary_size = max(at_least, 1 + int(tokens.max()))
+def _fitted_table(config: TableConfig, vocabulary_size: int) -> tuple[TokenTable | BigramTable, int]:
+    """The table of all labels, fitted a few at a time on all tokens of the train split; and how many those are."""
+    corpus, labels = StdlibCorpus(), frozen_labels()
+    documents = list(corpus.tokenized("train"))
+    starts = first_tokens(corpus, documents)
+    assert starts is not None  # the embedded corpus knows them
+    tokens = np.concatenate([document.tokens for document in documents]).astype(np.int64)
+    previous = np.concatenate([[NO_TOKEN], tokens[:-1]])
+    sizes = [len(document.tokens) for document in documents]
+    previous[np.cumsum([0, *sizes[:-1]])] = NO_TOKEN
+    number = np.concatenate([start + np.arange(n) for start, n in zip(starts, sizes, strict=True)])
     tables: list[TokenTable] = []
     bigrams: list[BigramTable] = []
     for start in range(0, len(labels.labels), LABELS_AT_ONCE):
-        some = replace(labels, labels=labels.labels[start : start + LABELS_AT_ONCE])
-        data = labels_for_store(store, some, "train")
-        tables.append(fit_token_table(tokens, data.values, data.scored, vocabulary_size))
+        some = labels.labels[start : start + LABELS_AT_ONCE]
+        values = np.stack([labels.values(label)[number] for label in some], axis=1)
+        scored = np.stack([labels.scored(label)[number] for label in some], axis=1)
+        tables.append(fit_token_table(tokens, values & scored, scored, vocabulary_size))
         if config.method == "bigram_table":
-            bigrams.append(fit_bigram_table(tokens, previous, data.values, data.scored, tables[-1]))
+            bigrams.append(fit_bigram_table(tokens, previous, values & scored, scored, tables[-1]))
     unigram = TokenTable(p=np.concatenate([table.p for table in tables], axis=1))
     if not bigrams:
-        return unigram
-    return replace(bigrams[0], unigram=unigram, p=np.concatenate([table.p for table in bigrams], axis=1))
+        return unigram, len(tokens)
+    p = np.concatenate([table.p for table in bigrams], axis=1)
+    return replace(bigrams[0], unigram=unigram, p=p), len(tokens)
 
 
 def tokens_of_rows(store: ActivationStore) -> tuple[Int64[np.ndarray, " rows"], Int64[np.ndarray, " rows"]]:

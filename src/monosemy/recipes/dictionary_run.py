@@ -40,9 +40,9 @@ from monosemy.training import Member
 class Measuring:
     """How much is recorded, and on how much dictionaries are measured; sequences are rows of the context's length."""
 
-    max_train_sequences: int | None = None  # none: the whole train split
-    n_control_sequences: int = 4_100  # of the train split, read by the model of random weights
-    n_score_sequences: int = 400  # of validation and of test, on which everything is measured
+    max_train_sequences: int | None = 2_050  # of the train split, as many as the default steps see; none: all of it
+    n_control_sequences: int = 2_050  # of the train split, read by the model of random weights
+    n_score_sequences: int = 300  # of validation and of test, on which everything is measured
     n_splice_sequences: int = 64  # of those of test, on which the model's loss is measured
     n_fit_rows: int = 200_000  # activations that the baselines and the probe are fitted on
     dtype: Literal["bfloat16", "float16"] = "bfloat16"  # of the stored activations
@@ -122,7 +122,7 @@ def compare_dictionaries(
     config = ComparisonConfig(headline=headline, rule=tuple(member.name for member in rule), seed=subject.seed)
     return Compared(
         evaluations=tuple(evaluations),
-        comparison=run.stage(comparison_stage(config, evaluations, repeated)),
+        comparison=run.stage(comparison_stage(config, evaluations, repeated, workers)),
         fragments=dict(zip(headline, artifacts[: len(contexts)], strict=False)),
     )
 
@@ -249,8 +249,9 @@ def _whole_held_out(run: Run, workers: Workers, subject: Subject, side: Side) ->
 def _evaluation_jobs(
     subject: Subject, sides: Sequence[Side], reference: Artifact, headline: Collection[str]
 ) -> list[Job]:
-    """Every dictionary; beside them, where there are labels, the tables, and for each model the probe."""
-    jobs: list[Job] = []
+    """The tables and probes, and every dictionary."""
+    # The longest first: what is left at the end is short.
+    jobs = _lookup_jobs(subject, sides)
     for side in sides:
         spliced = reference if side.kind == "trained" else None
         for name, dictionary in side.made.items():
@@ -267,22 +268,33 @@ def _evaluation_jobs(
                     seed=subject.seed,
                 )
             )
-        if side.held_out.labels is not None:
-            probe = ProbeConfig(
-                site=subject.middle.site,
-                labels=side.held_out.labels,
-                n_rows=subject.measuring.n_fit_rows,
-                lm_kind=side.kind,
-                seed=subject.seed,
-            )
-            jobs.append(probe_job(probe, side.train, side.held_out))
-    labels = sides[0].held_out.labels
-    if labels is not None:
-        tables = [
-            TableConfig(method=method, labels=labels, seed=subject.seed) for method in ("token_table", "bigram_table")
-        ]
-        jobs += [table_job(config, sides[0].train, sides[0].held_out) for config in tables]
     return jobs
+
+
+def _lookup_jobs(subject: Subject, sides: Sequence[Side]) -> list[Job]:
+    """Where there are labels: the tables, and for each model the probe."""
+    labels = sides[0].held_out.labels
+    if labels is None:
+        return []
+    corpus = subject.corpus.fingerprint()
+    tables = [
+        TableConfig(method=method, labels=labels, corpus=corpus, seed=subject.seed)
+        for method in ("bigram_table", "token_table")
+    ]
+    probes = [
+        ProbeConfig(
+            site=subject.middle.site,
+            labels=labels,
+            n_rows=subject.measuring.n_fit_rows,
+            lm_kind=side.kind,
+            seed=subject.seed,
+        )
+        for side in sides
+    ]
+    return [
+        *(table_job(config, subject.source, sides[0].held_out) for config in tables),
+        *(probe_job(config, side.train, side.held_out) for config, side in zip(probes, sides, strict=True)),
+    ]
 
 
 def _at_point(member: Member, subject: Subject) -> bool:

@@ -80,7 +80,12 @@ def stdlib() -> StdlibRun:
 
 def stdlib_full() -> StdlibRun:
     """One axis varied at a time around the default: about sixty dictionaries, an hour on two cores."""
-    return StdlibRun(out=Path("runs/stdlib_full"), sweep="full", training=Training(n_steps=2_000))
+    return StdlibRun(
+        out=Path("runs/stdlib_full"),
+        sweep="full",
+        training=Training(n_steps=2_000),
+        measuring=Measuring(max_train_sequences=4_100, n_control_sequences=4_100),
+    )
 
 
 def run_stdlib(
@@ -132,7 +137,7 @@ def _reported(options: StdlibRun, run: Run, measured: Artifact | None, compared:
         evaluations=[evaluation.path for evaluation in compared.evaluations],
         comparison=compared.comparison.path,
         fragments={name: fragments.path for name, fragments in compared.fragments.items()},
-        made=how_it_was_made(run) | {"not_measured": NOT_MEASURED},
+        made=how_it_was_made(run) | {"not_measured": NOT_MEASURED, "language_model": options.model},
         language_model_page="language-model.html" if measured is not None else None,
     )
     write_dictionary_page(page, files)

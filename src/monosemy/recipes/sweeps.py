@@ -19,7 +19,7 @@ class Training:
     """How every dictionary of a run is trained."""
 
     n_steps: int = 1_000
-    batch_size: int = 1_024  # activations
+    batch_size: int = 512  # activations
     expansion_factor: int | float = 4  # latents for each dimension of the site
     k: int = 16  # latents that TopK keeps of each activation
     l1_coefficients: tuple[float, ...] = L1_COEFFICIENTS

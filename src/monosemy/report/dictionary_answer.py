@@ -105,23 +105,27 @@ def _short_answer(differences: Sequence[Difference]) -> str:
 
 
 def _against_baselines(differences: Sequence[Difference], run: DictionaryRun) -> list[Content]:
-    """`: better than a, b (...); not distinguishable from c (...)`; the closest of those it beats with its figures."""
+    """`, better than 9 of 11 baselines (the closest: a ...), not distinguishable from b (...)`; the table has them all.
+
+    Of each verdict the one baseline with its figures that says most: the closest of those it beats, and of those that
+    beat it the farthest ahead; where nothing was seen, what could have been.
+    """
     if not differences:
         return [", with no difference to a baseline computed"]
+    n = len(differences)
     parts: list[Content] = []
     for word in ("better", "not distinguishable", "worse"):
         those = sorted((d for d in differences if verdict(d) == word), key=lambda d: abs(d["value"]))
         if not those:
             continue
-        parts += ["; " if parts else ": ", strong(_words(word))]
-        if len(those) == len(differences) and len(those) > 3:
-            parts.append(f" every baseline; the closest is {_with_figures(those[0], run)}{_seen(those)}")
-        elif word == "better":
-            parts.append(
-                f" {enumeration([_with_figures(those[0], run), *(name_of(d['against'], run) for d in those[1:])])}"
-            )
+        told = those[-1] if word == "worse" else those[0]
+        which = "" if len(those) == 1 else "the closest " if word != "worse" else "the best "
+        parts += [", ", strong(_words(word))]
+        if len(those) == 1:
+            parts.append(f" {_with_figures(told, run)}{_seen(those)}")
         else:
-            parts.append(f" {enumeration([_with_figures(d, run) for d in those])}{_seen(those)}")
+            many = f"all {n} baselines" if len(those) == n else f"{len(those)} of {n} baselines"
+            parts.append(f" {many} ({which}{name_of(told['against'], run)}, {_figures(told)}{_seen(those)})")
     return parts
 
 
