@@ -139,9 +139,12 @@ def token_bytes(tokenizer: Tokenizer) -> list[bytes]:
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [byte for byte in range(256) if byte not in printable]
     byte_of = {chr(byte): byte for byte in printable} | {chr(0x100 + i): byte for i, byte in enumerate(others)}
-    special = tokenizer.get_added_tokens_decoder()
+    added = {
+        id_: b"" if token.special else token.content.encode()
+        for id_, token in tokenizer.get_added_tokens_decoder().items()
+    }
     tokens = (tokenizer.id_to_token(id_) or "" for id_ in range(tokenizer.get_vocab_size()))
-    return [b"" if id_ in special else bytes(byte_of[c] for c in token) for id_, token in enumerate(tokens)]
+    return [added[id_] if id_ in added else bytes(byte_of[c] for c in token) for id_, token in enumerate(tokens)]
 
 
 def tokenize(documents: Iterable[Document], tokenizer: Tokenizer) -> Iterator[TokenizedDocument]:

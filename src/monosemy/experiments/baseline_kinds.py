@@ -24,7 +24,7 @@ from monosemy.dictionaries import Dictionary
 
 ICA_ITERATIONS = 30
 """Passes over 100,000 rows, .8 s each. It converges after about 150; the results say that it did not. F1 on contextual
-labels of validation: .266 after 50 passes over 30,000 rows, .267 after convergence there (141), .271 after 30 over 100,000."""
+labels of validation: .266 after 50 passes over 30,000 rows, .267 at convergence there (141); .271 after these 30."""
 
 DenseMethod = Literal["neurons", "neurons_relu", "random", "random_relu", "pca", "pca_nonneg", "ica"]
 

@@ -57,7 +57,7 @@ def _sample(
 ) -> None:
     dictionary, card = load_dictionary(dictionary_path)
     words = vocabulary(source.load())
-    fit = sample_fragments(FitFragments, dictionary, opened_store(validation), card.site, words, config)
-    scored = sample_fragments(ScoreFragments, dictionary, opened_store(test), card.site, words, config)
+    fit = sample_fragments(FitFragments, dictionary, opened_store(validation), card.site, words, config, card=card)
+    scored = sample_fragments(ScoreFragments, dictionary, opened_store(test), card.site, words, config, card=card)
     write_fragments(workspaces[0].folder, Fragments(fit=fit, score=scored))
     advance(1)

@@ -47,6 +47,7 @@ from monosemy.pipeline import Job, Stage, Workspace
 EVALUATION_KIND, REFERENCE_KIND = "evaluation", "splice-reference"
 EVALUATION_FILE, ARRAYS_FILE, RESULTS_FILE = "evaluation.json", "per_document.npz", "results.jsonl"
 NO_LABELS = "exact labels exist for the embedded corpus only"
+NOT_SCORED = "of this size only reconstruction and the model's loss were wanted"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -156,6 +157,8 @@ def _evaluate(
         sums = spliced_sums(source.load(), Site.parse(card.site), dictionary, reference)
         out.add_arrays("test", reference.units, {f"splice_{name}": value for name, value in sums.items()})
         out.results += splicing_results(sums, out.subject("test"), out.generator("splicing"))
+    if config.labels is None and stores["test"].documents[0].first_token is not None:
+        out.no_labels = NOT_SCORED
     if config.labels is not None:
         _score_labels(out, dictionary, stores, of_latents=config.of_latents)
     out.details["curve"] = json.loads(curve.read_text(encoding="utf-8")) if was_trained else []
@@ -191,7 +194,7 @@ class Evaluated:
 
     def __init__(self, *, card: DictionaryCard, config: str, seed: int, in_dictionary: bool = True) -> None:
         self.card, self.config, self.seed = card, config, seed
-        self.in_dictionary = in_dictionary
+        self.in_dictionary, self.no_labels = in_dictionary, NO_LABELS
         self.results: list[Result] = []
         self.arrays: dict[str, np.ndarray] = {}
         self.details: dict[str, Any] = {"curve": [], "density": [], "alive_paper": None, "labels": []}
@@ -229,7 +232,7 @@ class Evaluated:
     def write(self, folder: Path) -> None:
         """results.jsonl, per_document.npz and evaluation.json."""
         if not self.details["labels"] and not any(r.metric in LABEL_METRICS for r in self.results):
-            self.results += [self.subject("test").not_applicable(m, "fraction", NO_LABELS) for m in LABEL_METRICS]
+            self.results += [self.subject("test").not_applicable(m, "fraction", self.no_labels) for m in LABEL_METRICS]
         card = self.card
         about = {
             "name": card.name,

@@ -51,12 +51,13 @@ def trained_stage(member: Member, stream_seed: int, store: Artifact) -> Stage:
 
 
 def training_jobs(stages: Sequence[Stage], lm_kind: LmKind) -> list[Job]:
-    """Members that are to be trained, in threes of one store and site."""
-    groups: dict[tuple[str, str], list[tuple[Stage, TrainedConfig]]] = {}
+    """Members that are to be trained, in threes that read the same batches."""
+    groups: dict[tuple[str, str, int, int], list[tuple[Stage, TrainedConfig]]] = {}
     for stage in stages:
         config = stage.config
         assert isinstance(config, TrainedConfig)  # trained_stage made it
-        groups.setdefault((stage.parents["activations"].fingerprint, config.member.site), []).append((stage, config))
+        stream = stage.parents["activations"].fingerprint, config.member.site, config.member.batch_size
+        groups.setdefault((*stream, config.stream_seed), []).append((stage, config))
     jobs: list[Job] = []
     for group in groups.values():
         for start in range(0, len(group), MEMBERS_A_JOB):

@@ -6,7 +6,7 @@ from typing import Literal
 from monosemy.activations import HarvestConfig, harvest
 from monosemy.core import Workers
 from monosemy.corpus import Corpus, Split
-from monosemy.experiments.texts import documents_for, first_tokens
+from monosemy.experiments.texts import documents_for, first_tokens, has_labels
 from monosemy.lm import ModelSource
 from monosemy.pipeline import Stage, Workspace
 
@@ -42,7 +42,7 @@ def store_stage(recording: Recording, source: ModelSource, corpus: Corpus, worke
 
     def body(workspace: Workspace) -> None:
         documents = list(documents_for(lm, corpus, recording.split))
-        places = first_tokens(corpus, documents)
+        places = first_tokens(corpus, documents) if has_labels(lm, corpus) else None  # other tokens have other numbers
         harvest(workspace.folder, workspace.scratch(), config, source, documents, places, workers, workspace.progress)
 
     return Stage(name=STORE_KIND, config=config, body=body)

@@ -8,7 +8,7 @@ from transformers import PreTrainedTokenizerFast
 
 from monosemy.core import UserError
 from monosemy.corpus import Corpus, Split, StdlibCorpus, TokenizedDocument, open_corpus, tokenize
-from monosemy.lm import EMBEDDED_LM, LanguageModel
+from monosemy.lm import LanguageModel
 
 EMBEDDED_CORPUS = "stdlib"
 
@@ -35,7 +35,7 @@ def backend_tokenizer(lm: LanguageModel) -> Tokenizer:
 
 def has_labels(lm: LanguageModel, corpus: Corpus) -> bool:
     """Whether the exact labels that are shipped speak of these tokens: the embedded corpus' own."""
-    return isinstance(corpus, StdlibCorpus) and lm.name.split("-random-")[0] == EMBEDDED_LM
+    return isinstance(corpus, StdlibCorpus) and lm.tokenizer.get_vocab() == corpus.tokenizer.get_vocab()
 
 
 def first_tokens(corpus: Corpus, documents: Sequence[TokenizedDocument]) -> list[int] | None:

@@ -43,6 +43,7 @@ class Measuring:
     max_train_sequences: int | None = 2_050  # of the train split, as many as the default steps see; none: all of it
     n_control_sequences: int = 2_050  # of the train split, read by the model of random weights
     n_score_sequences: int = 300  # of validation and of test, on which everything is measured
+    max_context_sequences: int | None = None  # of validation and of test, whose fragments are shown; none: all
     n_splice_sequences: int = 64  # of those of test, on which the model's loss is measured
     n_fit_rows: int = 200_000  # activations that the baselines and the probe are fitted on
     dtype: Literal["bfloat16", "float16"] = "bfloat16"  # of the stored activations
@@ -240,9 +241,8 @@ def _make_top_k_forms(run: Run, workers: Workers, subject: Subject, sides: Seque
 
 def _whole_held_out(run: Run, workers: Workers, subject: Subject, side: Side) -> tuple[Artifact, Artifact]:
     """All of validation and of test at the middle site, from which the fragments are drawn."""
-    validation, test = (
-        _store(run, workers, subject, side.source, split, (subject.middle,), None) for split in _HELD_OUT
-    )
+    n = subject.measuring.max_context_sequences
+    validation, test = (_store(run, workers, subject, side.source, split, (subject.middle,), n) for split in _HELD_OUT)
     return validation, test
 
 

@@ -25,6 +25,7 @@ from monosemy.experiments import (
 from monosemy.lm import EMBEDDED_LM, LanguageModel, Location, ModelSource, Site
 from monosemy.pipeline import Run, Stage, Workspace
 from monosemy.recipes.dictionary_run import Compared, Measuring, Subject, Until, compare_dictionaries
+from monosemy.recipes.estimate import estimate
 from monosemy.recipes.harvest import DescribeConfig, describe_stage, how_it_was_made
 from monosemy.recipes.summary import dictionary_summary
 from monosemy.recipes.sweeps import Place, Training, default_sweep, full_sweep
@@ -79,11 +80,10 @@ def stdlib() -> StdlibRun:
 
 
 def stdlib_full() -> StdlibRun:
-    """One axis varied at a time around the default: about sixty dictionaries, an hour on two cores."""
+    """One axis varied at a time around the default: about sixty dictionaries; it says first how long."""
     return StdlibRun(
         out=Path("runs/stdlib_full"),
         sweep="full",
-        training=Training(n_steps=2_000),
         measuring=Measuring(max_train_sequences=4_100, n_control_sequences=4_100),
     )
 
@@ -106,6 +106,8 @@ def run_stdlib(
     lm = source.load()
     subject = _subject(options, source, lm, corpus)
     embedded = options.model == EMBEDDED_LM and isinstance(corpus, StdlibCorpus)
+    if not (only_cached or (options.out / RESULTS_FILE).exists()):
+        progress.message(estimate(subject, lm, n_workers).line())
     with (
         Workers(n_workers) as workers,
         Run(
@@ -196,9 +198,10 @@ def parse_layers(text: str, n_layers: int) -> list[int]:
         first, dash, last = part.strip().partition("-")
         if not (first.isdecimal() and (last.isdecimal() if dash else not last)):
             raise UserError(f"--layers {text!r} cannot be read; write all, a range as 0-2, or a list as 1,3")
-        layers |= set(range(int(first), int(last if dash else first) + 1))
-    if not layers or max(layers) >= n_layers:
-        raise UserError(f"--layers {text!r}: the model has layers 0 to {n_layers - 1}")
+        low, high = int(first), int(last if dash else first)
+        if not low <= high < n_layers:
+            raise UserError(f"--layers {text!r}: the model has layers 0 to {n_layers - 1}; a range goes upwards")
+        layers |= set(range(low, high + 1))
     return sorted(layers)
 
 

@@ -91,7 +91,7 @@ def default_sweep(training: Training, middle: Place, others: Sequence[Place]) ->
         tied_l1(training, middle, expansion=2),
         *(topk(training, place) for place in others),
     ]
-    return Sweep(members=tuple(members), control=(topk(training, middle, control=True),))
+    return Sweep(members=_distinct(members), control=(topk(training, middle, control=True),))
 
 
 def full_sweep(training: Training, middle: Place, residual: Sequence[Place], mlp: Sequence[Place]) -> Sweep:
@@ -106,7 +106,7 @@ def full_sweep(training: Training, middle: Place, residual: Sequence[Place], mlp
         *(make(training, middle, expansion=r) for make in (topk, tied_l1) for r in (1, 2, 8)),
     ]
     control = [make(training, middle, seed=seed, control=True) for make in (topk, tied_l1) for seed in seeds]
-    return Sweep(members=tuple(members), control=tuple(control))
+    return Sweep(members=_distinct(members), control=_distinct(control))
 
 
 FULL_K = (4, 8, 32, 64)
@@ -153,6 +153,11 @@ def top_k_forms(bases: Sequence[BaselineConfig], *, k: int, pca_k: Sequence[int]
             )
             forms.append((base.name, form))
     return forms
+
+
+def _distinct(members: Sequence[Member]) -> tuple[Member, ...]:
+    """Without repetitions: two axes may lead to one point, as R = 2 does from R = 2."""
+    return tuple(dict.fromkeys(members))
 
 
 def _prefix(control: bool) -> str:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from monosemy.pipeline import Job, find_stage, run_jobs
 from tests.unit.evaluation.rows_in_memory import packed_rows
 
 SITE = "resid_post.1"
-CONTEXT = 64
+CONTEXT, OFFSET = 64, 1000
 PLANTED = "comma"
 """The label that the first dimension of a labelled store shows."""
 
@@ -91,7 +92,7 @@ def random_store(
 
 
 def labelled_store(folder: Path, split: Split, *, lm: str = "lm-a", n_sequences: int = 6, d: int = 4) -> Artifact:
-    """The first tokens of 40 documents of the embedded corpus; x[:, 0] is near 1 where `PLANTED` holds, else near 0."""
+    """Tokens 1000, 1001... of 40 documents of the embedded corpus; x[:, 0] near 1 where `PLANTED` holds, else 0."""
     corpus, labels = StdlibCorpus(), frozen_labels()
     planted = labels.values(next(label for label in labels.labels if label.name == PLANTED))
     first = {}  # counted here, not by the code that is tested
@@ -99,16 +100,17 @@ def labelled_store(folder: Path, split: Split, *, lm: str = "lm-a", n_sequences:
     for frozen in corpus.frozen_documents:
         first[frozen.id] = start
         start += frozen.n_tokens
-    long_enough = [each for each in corpus.tokenized(split) if len(each.tokens) >= n_sequences * CONTEXT][:40]
+    n_read = n_sequences * (CONTEXT - 1)
+    long_enough = [each for each in corpus.tokenized(split) if len(each.tokens) >= OFFSET + n_read][:40]
     stored = [
         StoredDocument(id=each.id, unit=each.unit, n_tokens=len(each.tokens), first_token=first[each.id])
         for each in long_enough
     ]
-    n_read = n_sequences * (CONTEXT - 1)
-    index = np.stack([np.arange(n_read).reshape(n_sequences, -1) for _ in stored])
-    tokens = np.stack([each.tokens[:n_read].reshape(n_sequences, -1) for each in long_enough]).astype(np.int32)
+    index = np.stack([np.arange(OFFSET, OFFSET + n_read).reshape(n_sequences, -1) for _ in stored])
+    read = [each.tokens[OFFSET : OFFSET + n_read].reshape(n_sequences, -1) for each in long_enough]
+    tokens = np.stack(read).astype(np.int32)
     index, tokens = (np.pad(a, ((0, 0), (0, 0), (1, 0)), constant_values=v) for a, v in ((index, -1), (tokens, 0)))
-    holds = np.concatenate([planted[each.first_token : (each.first_token or 0) + n_read] for each in stored])
+    holds = np.concatenate([planted[first[each.id] + OFFSET :][:n_read] for each in stored])
     x = 0.1 * torch.randn(len(holds), d, generator=torch.Generator().manual_seed(len(split)))
     x[:, 0] += torch.from_numpy(holds)
     return write_store(
@@ -132,16 +134,16 @@ def linear(W: Tensor, sparsifier: Sparsifier | None = None) -> Dictionary:
     )
 
 
-def card_of(dictionary: Dictionary, name: str = "topk-seed0", **changed: object) -> DictionaryCard:
+def card_of(dictionary: Dictionary, name: str = "topk-seed0", **changed: Any) -> DictionaryCard:
     """The card of a TopK dictionary that was trained for three steps, but for what is given."""
-    fields: dict = {"name": name, "method": "topk", "lm": "lm-a", "lm_kind": "trained", "site": SITE}
+    fields: dict[str, Any] = {"name": name, "method": "topk", "lm": "lm-a", "lm_kind": "trained", "site": SITE}
     fields |= {"seed": int(name.rpartition("-seed")[2]), "n_latents": dictionary.n_latents}
     fields |= {"expansion_factor": dictionary.n_latents / dictionary.d_in, "sparsity": "k=2", "n_steps": 3}
     return DictionaryCard(**(fields | {"n_tokens": 96, "store": "s"} | changed))
 
 
 def write_dictionary(
-    folder: Path, dictionary: Dictionary, name: str = "topk-seed0", *, curve: list | None = None, **changed: object
+    folder: Path, dictionary: Dictionary, name: str = "topk-seed0", *, curve: list | None = None, **changed: Any
 ) -> Artifact:
     """A dictionary's artifact; with a curve, as a trained one has it."""
     card = card_of(dictionary, name, **changed)

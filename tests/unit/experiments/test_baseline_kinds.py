@@ -1,7 +1,5 @@
 """Baselines by their names. Oracles: their definitions, evaluated by numpy on the rows that may be read."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -68,10 +66,8 @@ def test_pca_has_the_eigenvectors_by_falling_variance(store: ActivationStore) ->
 
 
 def test_directions_are_drawn_from_the_seed_and_the_method(store: ActivationStore) -> None:
-    drawn = [
-        fit_baseline(config(method, seed=seed), store).dictionary.W_enc
-        for method, seed in (("random", 0), ("random", 0), ("random", 1), ("random_relu", 0))
-    ]
+    wanted: list[tuple[DenseMethod, int]] = [("random", 0), ("random", 0), ("random", 1), ("random_relu", 0)]
+    drawn = [fit_baseline(config(method, seed=seed), store).dictionary.W_enc for method, seed in wanted]
     assert torch.equal(drawn[0], drawn[1])
     assert not torch.allclose(drawn[0], drawn[2])
     assert not torch.allclose(drawn[0], drawn[3])

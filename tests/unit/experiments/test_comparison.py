@@ -41,7 +41,8 @@ def label_scores(seed: int) -> LabelScores:
     """Six labels of the catalogue on invented rows, of the last of which there are too few."""
     of_name = {label.name: label for label in frozen_labels().labels}
     real = tuple(of_name[name] for name in NAMES)
-    validation, test = (replace(labels(n, split, rare=True), labels=real) for n, split in ((0, "validation"), (1, "test")))
+    validation = replace(labels(0, rare=True), labels=real)
+    test = replace(labels(1, "test", rare=True), labels=real)
     z_validation, z = (noisy_codes(data, signed=True, sparse=False, seed=seed) for data in (validation, test))
     detectors = select_latents(codes_of(z_validation), validation)
     return score(detector_scores(codes_of(z), detectors), test, detectors)
@@ -55,7 +56,7 @@ def evaluation(
     alive: Mapping[str, int] | None = None,
     **changed: Any,
 ) -> Artifact:
-    """The evaluation of a dictionary; alive: of each split, on how many of 20 latents there are more than 10 firings."""
+    """The evaluation of a dictionary; alive: of each split, how many of 20 latents fire more than 10 times."""
     card = card_of(linear(torch.ones(N_LATENTS, 2)), name, **changed)
     out = Evaluated(card=card, config="c", seed=0)
     if scores is not None:

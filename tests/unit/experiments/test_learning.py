@@ -69,12 +69,12 @@ def test_jobs_are_threes_of_one_store_and_site_and_lose_nothing() -> None:
         stages += [
             trained_stage(member(f"m{i}-seed0", site=site, n_steps=10 + i), 0, artifact(store)) for i in range(n)
         ]
-    mixed = stages[::2] + stages[1::2]
+    mixed = stages[::-2] + stages[-2::-2]
     jobs = training_jobs(mixed, "trained")
     assert sorted(len(job.stages) for job in jobs) == [1, 1, 3, 3]
     assert sorted(stage.key for job in jobs for stage in job.stages) == sorted(stage.key for stage in stages)
     for job in jobs:
-        configs = [stage.config for stage in job.stages]
+        configs = [stage.config for stage in job.stages if isinstance(stage.config, TrainedConfig)]
         of = {(s.parents["activations"].fingerprint, c.member.site) for s, c in zip(job.stages, configs, strict=True)}
         assert len(of) == 1
         assert job.n_units == sum(config.member.n_steps for config in configs)
@@ -99,9 +99,7 @@ def test_a_member_becomes_the_same_alone_and_in_company(store: Artifact, tmp_pat
 
 
 def test_the_order_of_reading_is_the_stream_seeds(store: Artifact, tmp_path: Path) -> None:
-    a, b = (
-        made(training_jobs([trained_stage(TIED, seed, store)], "trained")[0], tmp_path)[0].path for seed in (0, 1)
-    )
+    a, b = (made(training_jobs([trained_stage(TIED, seed, store)], "trained")[0], tmp_path)[0].path for seed in (0, 1))
     assert weights(a)["dictionary.safetensors"] != weights(b)["dictionary.safetensors"]
     first = [json.loads((path / CURVE_FILE).read_text())[0]["loss"]["l1"] for path in (a, b)]
     assert first[0] != first[1]
@@ -135,8 +133,9 @@ def test_what_was_subtracted_in_training_is_added_again(store: Artifact, tmp_pat
     """b_dec of a centered architecture starts at the mean of the data, and six small steps do not lead far away."""
     (found,) = made(training_jobs([trained_stage(member(), 0, store)], "trained")[0], tmp_path)
     read = opened_store(store.path)
-    off = (load_dictionary(found.path)[0].b_dec.double() - torch.from_numpy(read.mean(SITE))).abs().max() / read.scale(SITE)
-    assert 0 < off < 0.1 < 0.5 * read.mean(SITE).min() / read.scale(SITE)
+    b_dec, mean = load_dictionary(found.path)[0].b_dec.double(), torch.from_numpy(read.mean(SITE))
+    steps = 6 * 0.01 * read.scale(SITE)  # Adam's are hardly larger than the learning rate
+    assert 0 < (b_dec - mean).abs().max() < 1.1 * steps < 0.5 * mean.min()
 
 
 def test_a_batch_larger_than_the_store_is_one_line(store: Artifact, tmp_path: Path) -> None:

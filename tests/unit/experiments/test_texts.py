@@ -1,22 +1,26 @@
 """A corpus as a model reads it. Oracles: the text itself, and labels that the token alone decides."""
 
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
-from transformers import ByT5Tokenizer
+from transformers import ByT5Tokenizer, GPTNeoXForCausalLM
 
 from monosemy.core import UserError
 from monosemy.corpus import SPLITS, Split, StdlibCorpus, TextFolder, frozen_labels
 from monosemy.experiments import corpus_named, documents_for, has_labels
 from monosemy.experiments.texts import backend_tokenizer, first_tokens
 from monosemy.lm import LanguageModel
+from monosemy.lm.embedded import wrap
 from tests.unit.lm.tiny_models import tiny_lm, tiny_model, tiny_tokenizer
 
 
 def named(name: str) -> LanguageModel:
-    return LanguageModel(tiny_model("gpt_neox"), tiny_tokenizer(), name)
+    """A tiny model with the embedded corpus' tokenizer."""
+    model = tiny_model("gpt_neox")
+    assert isinstance(model, GPTNeoXForCausalLM)
+    return wrap(model, StdlibCorpus().tokenizer, name)
 
 
 @pytest.fixture(scope="module")
@@ -43,15 +47,21 @@ def test_who_has_labels(corpus: StdlibCorpus, tmp_path: Path) -> None:
     """The embedded model and its random control, on the embedded corpus."""
     folder = folder_of_texts(tmp_path)
     assert has_labels(named("embedded"), corpus) and has_labels(named("embedded-random-seed3"), corpus)
-    assert not has_labels(named("gpt_neox"), corpus)
+    assert not has_labels(tiny_lm("gpt_neox"), corpus)
     assert not has_labels(named("embedded"), folder)
+
+
+def test_a_name_does_not_make_a_model_the_embedded_one(corpus: StdlibCorpus) -> None:
+    """`load` calls a model by its folder; this one has 280 tokens, and the labels are of 2048."""
+    lm = LanguageModel(tiny_model("gpt_neox"), tiny_tokenizer(), "embedded")
+    assert not has_labels(lm, corpus)
 
 
 def test_the_embedded_corpus_comes_as_it_was_frozen(corpus: StdlibCorpus) -> None:
     documents = list(documents_for(named("embedded"), corpus, "validation"))
     frozen = [document for document in corpus.frozen_documents if document.split == "validation"]
     assert [(d.id, len(d.tokens)) for d in documents] == [(f.id, f.n_tokens) for f in frozen]
-    assert max(int(document.tokens.max()) for document in documents) > 300  # not the tiny tokenizer's
+    assert max(int(document.tokens.max()) for document in documents) == 2047
 
 
 @pytest.mark.parametrize("embedded", [False, True])
@@ -81,7 +91,7 @@ def test_first_tokens_tile_the_labels(corpus: StdlibCorpus) -> None:
         parts += [(start, start + len(d.tokens)) for start, d in zip(starts, documents, strict=True)]
     parts.sort()
     assert parts[0][0] == 0 and parts[-1][1] == frozen_labels().n_tokens
-    assert all(this[1] == following[0] for this, following in zip(parts, parts[1:], strict=False))
+    assert all(this[1] == following[0] for this, following in pairwise(parts))
 
 
 @pytest.mark.parametrize("split", ["validation", "test"])
