@@ -11,10 +11,11 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 import scipy.sparse
-from jaxtyping import Bool, Float32, Float64, Int64, Integer, UInt, UInt8
+from jaxtyping import Float32, Float64, Int64, Integer, UInt, UInt8
 from torch import Tensor
 
 from monosemy.evaluation.label_data import LabelData
+from monosemy.evaluation.tables import distinct_masks
 
 RATIOS = (1.0, 0.8, 0.65, 0.5, 0.35, 0.25, 0.18, 0.12, 0.08, 0.05, 0.03, 0.02, 0.01, 0.005, 0.002, 0.001)
 """A candidate threshold for each: the value which this share of the candidates' values lies above, the lowest first."""
@@ -86,7 +87,7 @@ def select_latents(codes: Codes, labels: LabelData, *, n_sample_rows: int = N_SA
     block_rows = _DENSE_BLOCK_ROWS if np.count_nonzero(sample) > _DENSE * sample.size else _SPARSE_BLOCK_ROWS
     thresholds = latent_thresholds(sample)
     n_latents, n_signs, _ = thresholds.shape
-    masks, mask_of_label = _distinct_columns(labels.scored)
+    masks, mask_of_label = distinct_masks(labels.scored)
     targets = np.concatenate([labels.values, masks], axis=1)
     targets = targets.astype(np.uint8 if block_rows <= 255 else np.uint16)
     hits = np.zeros((n_latents, n_signs * N_LEVELS + 1, targets.shape[1]), dtype=np.int32)
@@ -240,16 +241,6 @@ def _row_blocks(blocks: Iterator[Tensor], n_rows: int, block_rows: int) -> Itera
         start += len(z)
     if start != n_rows:
         raise ValueError(f"latents of {start} rows for {n_rows} labelled ones")
-
-
-def _distinct_columns(
-    masks: Bool[np.ndarray, "rows labels"],
-) -> tuple[Bool[np.ndarray, "rows distinct"], Int64[np.ndarray, " labels"]]:
-    """The different columns, and which of them each column is: labels of one kind are scored on the same rows."""
-    seen: dict[bytes, int] = {}
-    column = np.array([seen.setdefault(np.packbits(mask).tobytes(), len(seen)) for mask in masks.T], dtype=np.int64)
-    first = np.array([int(np.argmax(column == number)) for number in range(len(seen))])
-    return masks[:, first], column
 
 
 def _quantiles(
