@@ -5,7 +5,8 @@
 PYTHON ?= python3
 ARGS ?=
 # A file's tests stay together: they share what is expensive to make. One thread a worker, or the workers would wait for each other.
-WORKERS ?= -n 2 --dist loadfile
+# In the order of collection: by default the files of few tests, which are the long ones, would come last, on one core.
+WORKERS ?= -n 2 --dist loadfile --no-loadscope-reorder
 test test-all: export OMP_NUM_THREADS = 1
 VENV := .venv
 PY := $(VENV)/bin/python

@@ -160,9 +160,8 @@ def test_another_seed_gives_other_dictionaries(finished: Path, subject: list[str
     assert len(common) <= 2  # neurons, signed and positive, are what they are
 
 
-@pytest.mark.parametrize(
-    "stage", [pytest.param(stage, marks=[] if stage == "train" else pytest.mark.slow) for stage in KILLS]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", KILLS)
 def test_killed_in_a_stage_it_goes_on_and_ends_the_same(
     finished: Path, subject: list[str], tmp_path: Path, stage: str
 ) -> None:
