@@ -3,6 +3,7 @@
 from monosemy.dictionaries.card import DICTIONARY_KIND, DictionaryCard, load_dictionary, read_card, write_card
 from monosemy.dictionaries.dictionary import Dictionary
 from monosemy.dictionaries.losses import auxk, l1, mean_squared_error, squared_error, unit_rows
+from monosemy.dictionaries.sparse_form import AuxKForm, SparseForm
 from monosemy.dictionaries.sparsifiers import AbsTopK, Identity, JumpReLU, ReLU, Sparsifier, TopK, keep, largest
 from monosemy.dictionaries.tied_l1 import TiedL1, TiedL1Config, code_coefficient, paper_coefficient
 from monosemy.dictionaries.topk import TopKAutoencoder, TopKConfig
@@ -15,6 +16,7 @@ __all__ = [
     "DICTIONARY_KIND",
     "AbsTopK",
     "Architecture",
+    "AuxKForm",
     "Dictionary",
     "DictionaryCard",
     "Encoding",
@@ -22,6 +24,7 @@ __all__ = [
     "JumpReLU",
     "LossContext",
     "ReLU",
+    "SparseForm",
     "Sparsifier",
     "TiedL1",
     "TiedL1Config",

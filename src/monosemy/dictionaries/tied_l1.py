@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from typing import Literal, final
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from monosemy.dictionaries.dictionary import Dictionary
 from monosemy.dictionaries.losses import l1, mean_squared_error, squared_error, unit_rows
+from monosemy.dictionaries.sparse_form import SparseForm
 from monosemy.dictionaries.sparsifiers import ReLU
 from monosemy.dictionaries.trainable import Encoding, LossContext, TrainableDictionary
 
@@ -78,9 +79,9 @@ class TiedL1(TrainableDictionary):
         self, x: Float[Tensor, "batch d"], encoding: Encoding, x_hat: Float[Tensor, "batch d"], context: LossContext
     ) -> dict[str, Float[Tensor, ""]]:
         """`reconstruction` and `l1`."""
-        del context  # nothing depends on it
         error = squared_error if self.config.reduction == "sum" else mean_squared_error
-        return {"reconstruction": error(x, x_hat), "l1": self.config.coefficient * l1(encoding.values)}
+        coefficient = self.config.coefficient * context.sparsity_factor
+        return {"reconstruction": error(x, x_hat), "l1": coefficient * l1(encoding.values)}
 
     def after_step_(self, encoding: Encoding) -> None:
         """Nothing: the rows are normalized where they are used."""
@@ -97,6 +98,28 @@ class TiedL1(TrainableDictionary):
             W_dec=(M * scale).to(dtype),
             b_dec=mean.to(dtype, copy=True),
             sparsifier=ReLU(),
+        )
+
+    def latent_parameters(self) -> tuple[nn.Parameter, ...]:
+        """M and b."""
+        return self.M, self.b
+
+    @torch.no_grad()
+    def reset_latents_(self, latents: Int64[Tensor, " n"], directions: Float[Tensor, "n d"]) -> None:
+        """Rows of M of the mean norm of all, b = 0."""
+        norm = torch.linalg.vector_norm(self.M, dim=1).mean()
+        self.M[latents] = unit_rows(directions) * norm
+        self.b[latents] = 0.0
+
+    def sparse_form(self) -> SparseForm:
+        """Tied, without a decoder's bias."""
+        return SparseForm(
+            W_enc=self.M,
+            b_enc=self.b,
+            W_dec=None,
+            b_dec=None,
+            error_weight=1 if self.config.reduction == "sum" else 1 / self.M.shape[1],
+            penalty=self.config.coefficient,
         )
 
 

@@ -5,12 +5,13 @@ from typing import final
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from monosemy.core import UserError
 from monosemy.dictionaries.dictionary import Dictionary
 from monosemy.dictionaries.losses import auxk, mean_squared_error, unit_rows
+from monosemy.dictionaries.sparse_form import AuxKForm, SparseForm
 from monosemy.dictionaries.sparsifiers import TopK, largest
 from monosemy.dictionaries.trainable import Encoding, LossContext, TrainableDictionary
 
@@ -100,8 +101,7 @@ class TopKAutoencoder(TrainableDictionary):
         self, x: Float[Tensor, "batch d"], encoding: Encoding, x_hat: Float[Tensor, "batch d"], context: LossContext
     ) -> dict[str, Float[Tensor, ""]]:
         """`reconstruction` and `auxk`."""
-        k_aux = x.shape[1] // 2 if self.config.k_aux is None else self.config.k_aux
-        dead = auxk(x - x_hat, encoding.pre_acts, unit_rows(self.W_dec), context.is_dead, k_aux)
+        dead = auxk(x - x_hat, encoding.pre_acts, unit_rows(self.W_dec), context.is_dead, self._k_aux)
         return {"reconstruction": mean_squared_error(x, x_hat), "auxk": self.config.auxk_coefficient * dead}
 
     @torch.no_grad()
@@ -121,3 +121,31 @@ class TopKAutoencoder(TrainableDictionary):
             b_dec=(self.b_dec * scale + mean).to(dtype),
             sparsifier=TopK(self.config.k),
         )
+
+    def latent_parameters(self) -> tuple[nn.Parameter, ...]:
+        """All but b_dec."""
+        return self.W_enc, self.b_enc, self.W_dec
+
+    @torch.no_grad()
+    def reset_latents_(self, latents: Int64[Tensor, " n"], directions: Float[Tensor, "n d"]) -> None:
+        """Rows of W_dec along the directions, rows of W_enc a fifth as long as the mean one, b_enc = 0."""
+        norm = torch.linalg.vector_norm(self.W_enc, dim=1).mean()
+        self.W_dec[latents] = unit_rows(directions)
+        self.W_enc[latents] = unit_rows(directions) * norm / 5
+        self.b_enc[latents] = 0.0
+
+    def sparse_form(self) -> SparseForm:
+        """k of each row, and the auxiliary loss."""
+        return SparseForm(
+            W_enc=self.W_enc,
+            b_enc=self.b_enc,
+            W_dec=self.W_dec,
+            b_dec=self.b_dec,
+            error_weight=1 / self.W_enc.shape[1],
+            k=self.config.k,
+            auxk=AuxKForm(coefficient=self.config.auxk_coefficient, k=self._k_aux),
+        )
+
+    @property
+    def _k_aux(self) -> int:
+        return self.W_enc.shape[1] // 2 if self.config.k_aux is None else self.config.k_aux

@@ -1,4 +1,4 @@
-"""What every architecture that is trained has in common: five methods, and nothing inherited but their names."""
+"""What every architecture that is trained has in common: its methods, and nothing inherited but their names."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from monosemy.dictionaries.dictionary import Dictionary
+from monosemy.dictionaries.sparse_form import SparseForm
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,10 +48,12 @@ class LossContext:
     """What a loss may depend on beside its batch; the training loop provides it.
 
     fraction_done: steps done / steps in all, in [0, 1). is_dead: latents that did not fire for `dead_after_tokens`.
+    sparsity_factor: what the coefficient of the sparsity penalty is multiplied by at this step, by its schedule.
     """
 
     fraction_done: float
     is_dead: Bool[Tensor, " n_latents"]
+    sparsity_factor: int | float = 1.0
 
 
 class TrainableDictionary(nn.Module, ABC):
@@ -85,3 +88,20 @@ class TrainableDictionary(nn.Module, ABC):
         Its latents are those of the training, in the unit of the normalized activations. mean: zeros where the
         architecture's `centered` is False. scale > 0.
         """
+
+    @abstractmethod
+    def latent_parameters(self) -> tuple[nn.Parameter, ...]:
+        """The parameters whose first axis is that of the latents; the others (a decoder's bias, a center) have none."""
+
+    @abstractmethod
+    def reset_latents_(self, latents: Int64[Tensor, " n"], directions: Float[Tensor, "n d"]) -> None:
+        """Start latents anew at given directions, of any norm above 0: decoder rows along them, bias 0.
+
+        The encoder's rows get a fifth of the mean norm of the others, so that the new latents fire seldom at first.
+        Source: Bricken et al. 2023, "Neuron resampling". Where encoder and decoder are one matrix, its row has the norm
+        that such rows have.
+        """
+
+    @abstractmethod
+    def sparse_form(self) -> SparseForm | None:
+        """What the sparse path must know to take the same step; None where only autograd takes it."""
