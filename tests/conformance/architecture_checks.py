@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from tests.conformance.architecture_cases import ArchitectureEvidence
+from tests.conformance.architecture_evidence import FACTOR, ArchitectureEvidence
 
 RECOVERED = 0.9
 
@@ -65,9 +65,24 @@ def the_loss_changes_nothing(evidence: ArchitectureEvidence) -> list[str]:
     return faults + [f"{term} differs the second time" for term in first if not torch.equal(first[term], second[term])]
 
 
+def the_schedule_weighs_the_penalty_only(evidence: ArchitectureEvidence) -> list[str]:
+    return [
+        f"{name} dead: {term} is {losses.scheduled[term].item()} at {factor} of {value.item()}"
+        for name, losses in evidence.losses.items()
+        for term, value in losses.terms.items()
+        for factor in [FACTOR if term == evidence.case.penalty else 1.0]
+        if _far(losses.scheduled[term], factor * value)
+    ]
+
+
 def exactly_k_are_active(evidence: ArchitectureEvidence) -> list[str]:
     k, rows = evidence.case.k, evidence.n_active
-    return [f"row {i}: {n}, expected {k}" for i, n in enumerate(rows.tolist()) if k is not None and n != k]
+    if k is None:
+        return []
+    if evidence.case.selected_in == "batch":
+        total = int(rows.sum())
+        return [] if total == k * len(rows) else [f"{total} in the batch, expected {k * len(rows)}"]
+    return [f"row {i}: {n}, expected {k}" for i, n in enumerate(rows.tolist()) if n != k]
 
 
 def the_exported_dictionary_is_the_trained_one(evidence: ArchitectureEvidence) -> list[str]:
@@ -77,6 +92,37 @@ def the_exported_dictionary_is_the_trained_one(evidence: ArchitectureEvidence) -
         for what, a, b in zip(("latents", "reconstructions"), by_training, by_dictionary, strict=True)
         if _far(b, a)
     ]
+
+
+def activations_in_another_unit_give_the_same_dictionary(evidence: ArchitectureEvidence) -> list[str]:
+    return [
+        f"{factor} times as large: other {what}"
+        for factor, (by_small, by_large) in evidence.scaled.items()
+        for what, a, b in zip(("latents", "reconstructions"), by_small, by_large, strict=True)
+        if _far(b, a)
+    ]
+
+
+def the_sparse_form_says_the_loss(evidence: ArchitectureEvidence) -> list[str]:
+    if evidence.by_sparse_form is None:
+        return []
+    by_form, terms = evidence.by_sparse_form
+    if by_form.keys() != terms.keys():
+        return [f"terms {list(by_form)} by the form, {list(terms)} by the loss"]
+    return [f"{term} by the form: {by_form[term].item()}" for term in terms if _far(by_form[term], terms[term])]
+
+
+def latents_start_anew_where_they_are_told(evidence: ArchitectureEvidence) -> list[str]:
+    restart = evidence.restart
+    faults = [] if sorted(restart.named) == sorted(restart.expected_names) else [f"it names {restart.named}"]
+    for name, rows in restart.changed.items():
+        allowed = restart.latents if name in restart.named else []
+        faults += [] if set(rows) <= set(allowed) else [f"the rows {rows} of {name} changed"]
+    if not any(rows == restart.latents for rows in restart.changed.values()):
+        faults.append("nothing changed")
+    if evidence.case.trains_decoder and _far(restart.cosines, torch.ones_like(restart.cosines)):
+        faults.append(f"cosines to the directions {restart.cosines.tolist()}")
+    return faults
 
 
 def odd_batches_train(evidence: ArchitectureEvidence) -> list[str]:
@@ -95,11 +141,17 @@ def the_seed_decides_and_company_does_not(evidence: ArchitectureEvidence) -> lis
             found, expected = (getattr(runs[each].dictionary, weight) for each in (name, "alone"))
             faults += [] if torch.equal(found, expected) else [f"{name}: another {weight}"]
         faults += [] if runs[name].curve == runs["alone"].curve else [f"{name}: another curve"]
-    same = torch.equal(runs["other"].dictionary.W_enc, runs["alone"].dictionary.W_enc)
+    other, alone = runs["other"].dictionary, runs["alone"].dictionary
+    if other is None or alone is None:
+        return [*faults, "no dictionary"]
+    same = torch.equal(other.W_enc, alone.W_enc)
     return [*faults, "another seed gives the same dictionary"] if same else faults
 
 
 def planted_directions_are_found(evidence: ArchitectureEvidence) -> list[str]:
     recovered, random = evidence.recovered, evidence.random
+    if not evidence.case.trains_decoder:
+        near = abs(recovered - random) < 0.1
+        return [] if near else [f"frozen directions have the cosine {recovered:.3f}, random ones {random:.3f}"]
     found = recovered >= RECOVERED and recovered > random + 0.2
     return [] if found else [f"mean largest cosine {recovered:.3f}, random directions {random:.3f}"]

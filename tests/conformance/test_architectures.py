@@ -1,6 +1,6 @@
 """Every architecture meets every check, and every check finds the fault it is there for.
 
-Oracle: the losses written densely in float64 (architecture_cases), planted directions, and planted faults.
+Oracle: the losses written densely in float64 (architecture_formulas), planted directions, and planted faults.
 """
 
 import inspect
@@ -14,7 +14,8 @@ import torch
 import monosemy.dictionaries
 from monosemy.dictionaries import Architecture, TrainableDictionary
 from tests.conformance import architecture_checks
-from tests.conformance.architecture_cases import CASES, ArchitectureCase, ArchitectureEvidence, LossEvidence, gather
+from tests.conformance.architecture_cases import CASES, ArchitectureCase
+from tests.conformance.architecture_evidence import ArchitectureEvidence, LossEvidence, built, gather
 from tests.conformance.conformance import Check, checks_for, pairs
 
 GATHERED: dict[str, ArchitectureEvidence] = {}
@@ -36,9 +37,7 @@ def test_every_architecture_has_a_case() -> None:
     assert {type(case.config) for case in CASES} == set(get_args(Architecture))
     exported = [getattr(monosemy.dictionaries, name) for name in monosemy.dictionaries.__all__]
     trainable = {each for each in exported if inspect.isclass(each) and issubclass(each, TrainableDictionary)}
-    generator = torch.Generator()
-    built = {type(case.config.build(8, 8, generator)) for case in CASES}
-    assert trainable - {TrainableDictionary} == built
+    assert trainable - {TrainableDictionary} == {type(built(case.config)) for case in CASES}
 
 
 Spoil = Callable[[ArchitectureEvidence], ArchitectureEvidence]
@@ -64,6 +63,18 @@ SPOILED: dict[str, Spoil] = {
     "exactly_k_are_active": lambda e: replace(e, n_active=e.n_active + 1),
     "the_exported_dictionary_is_the_trained_one": lambda e: replace(
         e, folded={2.0: (e.folded[1.0][0], e.folded[37.0][1])}
+    ),
+    "the_schedule_weighs_the_penalty_only": spoil_losses(
+        lambda each: replace(each, scheduled={name: value / 4 for name, value in each.terms.items()})
+    ),
+    "activations_in_another_unit_give_the_same_dictionary": lambda e: replace(
+        e, scaled={2.0: (e.folded[1.0][0], e.folded[37.0][1])}
+    ),
+    "the_sparse_form_says_the_loss": lambda e: replace(
+        e, by_sparse_form=(e.losses["none"].terms, e.losses["few"].terms)
+    ),
+    "latents_start_anew_where_they_are_told": lambda e: replace(
+        e, restart=replace(e.restart, changed={**e.restart.changed, "b_enc": [1, 2, 9]})
     ),
     "odd_batches_train": lambda e: replace(e, edges={"one row": "the loss is nan"}),
     "nan_is_refused_with_member_and_step": lambda e: replace(e, nan=None),

@@ -14,6 +14,7 @@ from monosemy.corpus.frozen_labels import (
 )
 from monosemy.corpus.hf_dataset import HubDataset, TableFiles
 from monosemy.corpus.ioi import generate_ioi
+from monosemy.corpus.planted import PlantedConfig, PlantedData
 from monosemy.corpus.sources import open_corpus
 from monosemy.corpus.stdlib import END_OF_TEXT, FrozenDocument, StdlibCorpus
 from monosemy.corpus.text_files import JsonLines, TextFolder
@@ -44,6 +45,8 @@ __all__ = [
     "FrozenLabels",
     "HubDataset",
     "JsonLines",
+    "PlantedConfig",
+    "PlantedData",
     "Split",
     "StdlibCorpus",
     "TableFiles",

@@ -20,7 +20,9 @@ class DictionaryCard:
     name: the artifact's name, which ends in `-seed<n>`. method, variant: as in docs/definitions.md. lm: fingerprint of
     the language model. store: fingerprint of the activations. sparsity: short text as "k=16" or "l1=0.3", or "".
     expansion_factor: n_latents / d_in. n_steps: optimizer steps, 0 for what was fitted in closed form. n_tokens:
-    activations seen in training or fitting, counted once for each time that they were seen.
+    activations seen in training or fitting, counted once for each time that they were seen. l0_train: active latents a
+    token in training, by the rule of the training; l0_inference: by the saved dictionary, on the tokens that its
+    threshold was calibrated on. None where they were not measured.
     """
 
     name: str
@@ -36,6 +38,8 @@ class DictionaryCard:
     n_steps: int
     n_tokens: int
     store: str
+    l0_train: float | None = None
+    l0_inference: float | None = None
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:

@@ -24,8 +24,9 @@ class SparseForm:
         loss  = error_weight |x - x_hat|^2 + sparsity_factor penalty sum_j z_j + auxk       mean over the batch
 
     W_dec None: encoder and decoder are tied, both have the rows of W_enc divided by their norms, which no step sets
-    back. b_dec None: none. In an untied form the gradient of a row of W_dec is tangent to the sphere, as if it were
-    normalized in the forward pass. k: how many are kept, None for all that are positive; of each row, or k times the
+    back. b_dec None: none. The terms are called `reconstruction`, `l1` and `auxk`; those that are None do not exist.
+    In an untied form the gradient of a row of W_dec is tangent to the sphere, as if it were normalized in the forward
+    pass. k: how many are kept, None for all that are positive; of each row, or k times the
     rows of the whole batch, as `selected_in` says. trains_decoder False: W_dec keeps its values.
     """
 
@@ -34,7 +35,7 @@ class SparseForm:
     W_dec: nn.Parameter | None
     b_dec: nn.Parameter | None
     error_weight: int | float
-    penalty: int | float = 0.0
+    penalty: int | float | None = None
     k: int | None = None
     selected_in: Literal["row", "batch"] = "row"
     auxk: AuxKForm | None = None

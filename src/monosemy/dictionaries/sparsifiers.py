@@ -121,6 +121,14 @@ def largest(values: Float[Tensor, "*batch n_latents"], k: int) -> Int64[Tensor, 
     return torch.from_numpy(kept)
 
 
+def largest_in_batch(values: Float[Tensor, "batch n_latents"], n_kept: int) -> Int64[Tensor, " n_kept"]:
+    """Where the n_kept largest values of the whole batch are, of equal values the lowest flat positions.
+
+    Returns positions in the rows put end to end, ascending, as `largest` does. Raises UserError when there are fewer.
+    """
+    return largest(values.reshape(1, -1), n_kept)
+
+
 def keep(
     values: Float[Tensor, "*batch n_latents"], positions: Int64[Tensor, " n_kept"], *, positive: bool = False
 ) -> Float[Tensor, "*batch n_latents"]:

@@ -8,29 +8,38 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from monosemy.core import UserError
 from monosemy.dictionaries.dictionary import Dictionary
 from monosemy.dictionaries.losses import auxk, mean_squared_error, unit_rows
 from monosemy.dictionaries.sparse_form import AuxKForm, SparseForm
-from monosemy.dictionaries.sparsifiers import TopK, largest
+from monosemy.dictionaries.sparsifiers import JumpReLU, TopK, largest
 from monosemy.dictionaries.trainable import Encoding, LossContext, TrainableDictionary
+from monosemy.dictionaries.untied import (
+    NOT_CALIBRATED,
+    calibrated,
+    check_k,
+    check_k_fits,
+    fold,
+    restart_,
+    unit_directions,
+)
 
 
 @final
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TopKConfig:
-    """k: latents kept a token; auxk_coefficient: weight of the auxiliary loss; k_aux: its latents, None = d // 2."""
+    """k: latents kept a token; auxk_coefficient: weight of the auxiliary loss; k_aux: its latents, None = d // 2.
+
+    frozen_decoder: the directions stay those drawn at random, only the encoder and b_dec are trained; a control (the
+    variant `frozen_decoder`).
+    """
 
     k: int
     auxk_coefficient: float = 1 / 32
     k_aux: int | None = None
+    frozen_decoder: bool = False
 
     def __post_init__(self) -> None:
-        if self.k < 1 or self.auxk_coefficient < 0 or (self.k_aux is not None and self.k_aux < 1):
-            raise ValueError(
-                "k and k_aux must be at least 1 and auxk_coefficient at least 0, got "
-                f"{self.k}, {self.k_aux} and {self.auxk_coefficient}"
-            )
+        check_k(self.k, self.auxk_coefficient, self.k_aux)
 
     @property
     def centered(self) -> bool:
@@ -47,9 +56,8 @@ class TopKConfig:
 
         Raises UserError when k > n_latents.
         """
-        if self.k > n_latents:
-            raise UserError(f"k is {self.k} and there are only {n_latents} latents; choose k of at most {n_latents}")
-        W_dec = unit_rows(torch.empty(n_latents, d_in).normal_(generator=generator))
+        check_k_fits(self.k, n_latents)
+        W_dec = unit_directions(n_latents, d_in, generator)
         return TopKAutoencoder(self, W_dec.clone(), torch.zeros(n_latents), W_dec, torch.zeros(d_in))
 
 
@@ -62,10 +70,11 @@ class TopKAutoencoder(TrainableDictionary):
         loss  = mean (x - x_hat)^2 + coefficient auxk           mean over the batch and over dimensions
 
     The rows of W_dec are set to unit norm after each step; normalizing them in the forward pass too changes no value
-    then, and takes from the gradient its part along the rows. Source: Gao et al. 2024 (arXiv 2406.04093), sec. 2.3 and
-    appendix A.2. What differs: no bias is subtracted before the encoder (the data come centered; on export their mean
-    is absorbed in b_enc), inputs are scaled by one number and not token by token, no weight averaging; `auxk` says how
-    the auxiliary loss differs.
+    then, and takes from the gradient its part along the rows. A frozen decoder keeps its rows to the bit. `threshold`:
+    of the JumpReLU form, in the unit of the pre-activations; below 0 until it is calibrated. Source: Gao et al. 2024
+    (arXiv 2406.04093), sec. 2.3 and appendix A.2. What differs: no bias is subtracted before the encoder (the data come
+    centered; on export their mean is absorbed in b_enc), inputs are scaled by one number and not token by token, no
+    weight averaging; `auxk` says how the auxiliary loss differs.
     """
 
     def __init__(
@@ -80,8 +89,10 @@ class TopKAutoencoder(TrainableDictionary):
         self.config = config
         self.W_enc = nn.Parameter(W_enc)
         self.b_enc = nn.Parameter(b_enc)
-        self.W_dec = nn.Parameter(W_dec)
+        self.W_dec = nn.Parameter(W_dec, requires_grad=not config.frozen_decoder)
         self.b_dec = nn.Parameter(b_dec)
+        self.threshold: Tensor
+        self.register_buffer("threshold", torch.tensor(NOT_CALIBRATED))
 
     def encode_train(self, x: Float[Tensor, "batch d"]) -> Encoding:
         """The k kept latents of each row; at inference `TopK` does the same."""
@@ -106,33 +117,41 @@ class TopKAutoencoder(TrainableDictionary):
 
     @torch.no_grad()
     def after_step_(self, encoding: Encoding) -> None:
-        """Rows of W_dec back to unit norm."""
+        """Rows of W_dec back to unit norm, where they are trained."""
         del encoding
-        self.W_dec.copy_(unit_rows(self.W_dec))
+        if not self.config.frozen_decoder:
+            self.W_dec.copy_(unit_rows(self.W_dec))
 
-    @torch.no_grad()
-    def export(self, mean: Float[Tensor, " d"], scale: float) -> Dictionary:
-        """W_enc / scale, b_enc - W_enc mean / scale, scale W_dec, scale b_dec + mean."""
-        W_enc, mean, dtype = self.W_enc.double(), mean.double(), self.W_enc.dtype
-        return Dictionary(
-            W_enc=(W_enc / scale).to(dtype),
-            b_enc=(self.b_enc - W_enc @ mean / scale).to(dtype),
-            W_dec=(unit_rows(self.W_dec.double()) * scale).to(dtype),
-            b_dec=(self.b_dec * scale + mean).to(dtype),
-            sparsifier=TopK(self.config.k),
+    def export(self, mean: Float[Tensor, " d"], scale: float, *, threshold: bool = False) -> Dictionary:
+        """W_enc / scale, b_enc - W_enc mean / scale, scale W_dec, scale b_dec + mean.
+
+        threshold: with JumpReLU at the calibrated threshold in place of TopK, which activates k latents in the mean and
+        not on each token; raises UserError when it was not calibrated.
+        """
+        n_latents = len(self.b_enc)
+        return fold(
+            W_enc=self.W_enc,
+            b_enc=self.b_enc,
+            W_dec=unit_rows(self.W_dec.double()),
+            b_dec=self.b_dec,
+            mean=mean,
+            scale=scale,
+            sparsifier=JumpReLU(calibrated(self.threshold, n_latents)) if threshold else TopK(self.config.k),
+            dtype=self.b_enc.dtype,
         )
 
     def latent_parameters(self) -> tuple[nn.Parameter, ...]:
-        """All but b_dec."""
-        return self.W_enc, self.b_enc, self.W_dec
+        """All but b_dec and what is frozen."""
+        trained = (self.W_enc, self.b_enc, self.W_dec)
+        return trained[:2] if self.config.frozen_decoder else trained
 
     @torch.no_grad()
     def reset_latents_(self, latents: Int64[Tensor, " n"], directions: Float[Tensor, "n d"]) -> None:
-        """Rows of W_dec along the directions, rows of W_enc a fifth as long as the mean one, b_enc = 0."""
-        norm = torch.linalg.vector_norm(self.W_enc, dim=1).mean()
-        self.W_dec[latents] = unit_rows(directions)
-        self.W_enc[latents] = unit_rows(directions) * norm / 5
-        self.b_enc[latents] = 0.0
+        """Rows of W_dec along the directions; along their own, where these are frozen."""
+        if self.config.frozen_decoder:
+            directions = self.W_dec[latents]
+        W_dec = self.W_dec.clone() if self.config.frozen_decoder else self.W_dec
+        restart_(self.W_enc, self.b_enc, W_dec, latents, directions)
 
     def sparse_form(self) -> SparseForm:
         """k of each row, and the auxiliary loss."""
@@ -144,6 +163,7 @@ class TopKAutoencoder(TrainableDictionary):
             error_weight=1 / self.W_enc.shape[1],
             k=self.config.k,
             auxk=AuxKForm(coefficient=self.config.auxk_coefficient, k=self._k_aux),
+            trains_decoder=not self.config.frozen_decoder,
         )
 
     @property

@@ -60,6 +60,12 @@ def test_a_card_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert set(json.loads((tmp_path / "card.json").read_text())) == {"type", *asdict(a_card())}
 
 
+def test_l0_in_training_and_at_inference_stand_side_by_side(tmp_path: Path) -> None:
+    write_card(tmp_path, a_card(l0_train=16.0, l0_inference=15.99))
+    assert read_card(tmp_path) == a_card(l0_train=16.0, l0_inference=15.99)
+    assert (a_card().l0_train, a_card().l0_inference) == (None, None)
+
+
 def test_an_artifact_gives_dictionary_and_card(tmp_path: Path) -> None:
     write(tmp_path / "d", a_card(variant="shuffled"))
     dictionary, card = load_dictionary(tmp_path / "d")

@@ -5,7 +5,16 @@ import pytest
 import torch
 
 from monosemy.core import torch_generator
-from monosemy.dictionaries import auxk, l1, mean_squared_error, squared_error, unit_rows
+from monosemy.dictionaries import (
+    auxk,
+    l1,
+    mean_squared_error,
+    off_target,
+    saturating,
+    squared_error,
+    unit_rows,
+    weighted_l1,
+)
 
 
 def test_errors_by_hand() -> None:
@@ -13,6 +22,14 @@ def test_errors_by_hand() -> None:
     assert squared_error(x, x_hat).item() == (4 + 9) / 2
     assert mean_squared_error(x, x_hat).item() == (4 + 9) / 4
     assert l1(torch.tensor([[1.0, 0.0, 2.0], [0.5, 0.0, 0.0]])).item() == 3.5 / 2
+
+
+def test_penalties_by_hand() -> None:
+    z = torch.tensor([[1.0, 0.0], [0.5, 2.0]])
+    assert weighted_l1(z, torch.tensor([[3.0, 4.0], [0.0, 0.1]])).item() == pytest.approx((1.5 * 5 + 2 * 0.1) / 2)
+    tanh_4, tanh_2, tanh_8 = np.tanh([4.0, 2.0, 8.0])
+    assert saturating(z, 4).item() == pytest.approx((tanh_4 + tanh_2 + tanh_8) / 2)
+    assert off_target(torch.tensor(3.0), 2.0).item() == 0.25
 
 
 def test_unit_rows() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from monosemy.core import UserError, torch_generator
-from monosemy.dictionaries import AbsTopK, Identity, JumpReLU, ReLU, TopK, keep, largest
+from monosemy.dictionaries import AbsTopK, Identity, JumpReLU, ReLU, TopK, keep, largest, largest_in_batch
 
 
 def positions(rows: list[list[float]], k: int) -> list[int]:
@@ -34,6 +34,19 @@ def test_the_largest_with_ties_to_the_lowest_index(rows: list[list[float]], k: i
     """bfloat16 takes the path by sorting, the others the one by partition."""
     k = min(k, len(rows[0]))
     assert largest(torch.tensor(rows, dtype=dtype), k).tolist() == positions(rows, k)
+
+
+@given(rows=TIED_ROWS, k=st.integers(1, 4))
+def test_the_largest_of_a_batch_with_ties_to_the_lowest_position(rows: list[list[float]], k: int) -> None:
+    values = torch.tensor(rows)
+    n_kept = min(k * len(rows), values.numel())
+    flat = [value for row in rows for value in row]
+    assert largest_in_batch(values, n_kept).tolist() == positions([flat], n_kept)
+
+
+def test_a_batch_with_too_few_values_is_refused() -> None:
+    with pytest.raises(UserError, match="k is 7"):
+        largest_in_batch(torch.zeros(2, 3), 7)
 
 
 @pytest.mark.parametrize("k", [1, 16, 640])

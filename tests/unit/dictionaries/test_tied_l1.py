@@ -1,12 +1,20 @@
 """Oracles: closed forms by hand; the conformance suite has the gradients, the export and the recovery."""
 
 import math
+from typing import Literal
 
 import pytest
 import torch
 
-from monosemy.core import from_json, to_json, torch_generator
-from monosemy.dictionaries import Architecture, LossContext, TiedL1Config, code_coefficient, paper_coefficient
+from monosemy.core import UserError, from_json, to_json, torch_generator
+from monosemy.dictionaries import (
+    Architecture,
+    LossContext,
+    TiedL1Config,
+    code_coefficient,
+    paper_coefficient,
+    whitening,
+)
 
 NOTHING_DEAD = LossContext(fraction_done=0.0, is_dead=torch.zeros(3, dtype=torch.bool))
 
@@ -60,6 +68,46 @@ def test_initial_weights_are_xavier_uniform() -> None:
     assert bool((module.M.abs() <= bound).all())
     assert module.M.std().item() == pytest.approx(bound / math.sqrt(3), rel=0.02)
     assert torch.equal(module.b, torch.zeros(300))
+
+
+def test_a_learned_center_is_subtracted_and_added() -> None:
+    module = TiedL1Config(coefficient=1.0, centering="learned").build(4, 3, torch_generator(0, "test"))
+    x = torch.randn(5, 4, generator=torch_generator(0, "test-x"))
+    before = module.decode_train(module.encode_train(x))
+    with torch.no_grad():
+        module.center.copy_(torch.arange(4.0))
+    torch.testing.assert_close(module.decode_train(module.encode_train(x + module.center)), before + module.center)
+    assert module.sparse_form() is None
+
+
+def test_whitening_gives_white_data() -> None:
+    """Of a covariance with eigenvalues between 1e-3 and 1e3; and rank 2 of 4 has an inverse all the same."""
+    generator = torch_generator(0, "test")
+    basis = torch.linalg.qr(torch.randn(4, 4, generator=generator, dtype=torch.float64))[0]
+    covariance = (basis * torch.tensor([1e-1, 1.0, 10.0, 100.0]).double()) @ basis.T
+    P, inverse = whitening(covariance)
+    torch.testing.assert_close(P @ covariance @ P, torch.eye(4).double())
+    torch.testing.assert_close(P @ inverse, torch.eye(4).double())
+    P, inverse = whitening((basis * torch.tensor([0.0, 0.0, 1.0, 3.0]).double()) @ basis.T)
+    torch.testing.assert_close(P @ inverse, torch.eye(4).double())
+    assert torch.linalg.eigvalsh(P)[-1].item() == pytest.approx((1e-4 * 1.0) ** -0.5)  # the mean eigenvalue is 1
+    for wrong in (torch.zeros(2, 2), torch.full((2, 2), math.nan)):
+        with pytest.raises(UserError, match="nothing can be whitened"):
+            whitening(wrong.double())
+
+
+def test_whitening_wants_the_covariance() -> None:
+    config = TiedL1Config(coefficient=1.0, centering="whitened")
+    assert (config.centered, config.whitened) == (True, True)
+    with pytest.raises(UserError, match="needs the covariance"):
+        config.build(4, 3, torch_generator(0, "test"))
+    assert config.build(4, 3, torch_generator(0, "test"), torch.eye(4).double()).sparse_form() is None
+
+
+@pytest.mark.parametrize("centering", ["none", "mean", "learned"])
+def test_the_others_do_not(centering: Literal["none", "mean", "learned"]) -> None:
+    config = TiedL1Config(coefficient=1.0, centering=centering)
+    assert (config.centered, config.whitened) == (centering != "none", False)
 
 
 def test_configuration() -> None:

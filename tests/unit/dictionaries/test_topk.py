@@ -1,14 +1,16 @@
 """Oracles: closed forms by hand; the conformance suite has the gradients, the export and the recovery."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from monosemy.core import UserError, from_json, to_json, torch_generator
-from monosemy.dictionaries import Architecture, LossContext, TopK, TopKAutoencoder, TopKConfig
+from monosemy.dictionaries import Architecture, JumpReLU, LossContext, TopK, TopKAutoencoder, TopKConfig
 
 
-def built(k: int = 2, **settings: int) -> TopKAutoencoder:
-    return TopKConfig(k=k, **settings).build(6, 10, torch_generator(0, "test"))
+def built(k: int = 2) -> TopKAutoencoder:
+    return TopKConfig(k=k).build(6, 10, torch_generator(0, "test"))
 
 
 def x_of_test(n: int = 7) -> torch.Tensor:
@@ -65,12 +67,39 @@ def test_so_many_dead_latents_are_used(k_aux: int | None, expected: int) -> None
     assert encoding.pre_acts.grad.count_nonzero(dim=1).tolist() == [expected, expected]
 
 
+def test_a_frozen_decoder_keeps_its_rows_to_the_bit() -> None:
+    module, x = TopKConfig(k=2, frozen_decoder=True).build(6, 10, torch_generator(0, "test")), x_of_test()
+    before, form = module.W_dec.clone(), module.sparse_form()
+    encoding = module.encode_train(x)
+    context = LossContext(fraction_done=0.0, is_dead=torch.arange(10) >= 4)
+    sum(module.loss(x, encoding, module.decode_train(encoding), context).values(), start=torch.zeros(())).backward()
+    module.after_step_(encoding)
+    module.reset_latents_(torch.tensor([3]), torch.ones(1, 6))
+    assert torch.equal(module.W_dec, before)
+    assert module.W_dec.grad is None
+    assert not form.trains_decoder
+    assert torch.cosine_similarity(module.W_enc[3], before[3], dim=0).item() == pytest.approx(1.0)
+    assert built().sparse_form().trains_decoder
+
+
+def test_the_threshold_form_needs_a_threshold() -> None:
+    module, x = built(3), x_of_test()
+    with pytest.raises(UserError, match="was not calibrated"):
+        module.export(torch.zeros(6), 1.0, threshold=True)
+    module.threshold.fill_(0.4)
+    dictionary = module.export(torch.ones(6), 2.0, threshold=True)
+    assert isinstance(dictionary.sparsifier, JumpReLU)
+    pre = module.encode_train(x).pre_acts.detach()
+    torch.testing.assert_close(dictionary.encode(x * 2.0 + 1.0), torch.where(pre > 0.4, pre, 0.0))
+    assert module.export(torch.zeros(6), 1.0).sparsifier == TopK(3)
+
+
 def test_configuration() -> None:
     config = TopKConfig(k=16, k_aux=5)
     assert from_json(Architecture, to_json(config)) == config
     assert (config.centered, config.sparsity) == (True, "k=16")
     for wrong in ({"k": 0}, {"k": 1, "k_aux": 0}, {"k": 1, "auxk_coefficient": -1.0}):
         with pytest.raises(ValueError, match="at least"):
-            TopKConfig(**wrong)
+            replace(config, **wrong)
     with pytest.raises(UserError, match="only 10 latents"):
         built(11)

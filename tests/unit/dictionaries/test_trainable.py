@@ -24,6 +24,7 @@ def test_values_keep_their_graph() -> None:
     assert gradient.tolist() == [[10.0, 1000.0]]
 
 
-def test_an_architecture_has_five_methods_to_write() -> None:
+def test_what_an_architecture_has_to_write() -> None:
     methods = {"encode_train", "decode_train", "loss", "after_step_", "export"}
+    methods |= {"latent_parameters", "reset_latents_", "sparse_form"}
     assert TrainableDictionary.__abstractmethods__ == methods
