@@ -54,7 +54,8 @@ class Watch:
         self.seen: list[str] = []
 
     def __call__(self, event: str, arguments: tuple[object, ...]) -> None:
-        if not self.active:
+        # What compilers keep in __pycache__, Python's and numba's, is no effect of the program.
+        if not self.active or "__pycache__" in str(arguments[:1]):
             return
         if event in EFFECTS:
             self.seen.append(f"{event} {arguments[0]}")
