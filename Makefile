@@ -13,8 +13,11 @@ PY := $(VENV)/bin/python
 PIP_INSTALL := $(PYTHON) -m pip --disable-pip-version-check --python $(PY) install -c constraints.txt
 CORE := $(VENV)/installed-core
 DEV := $(VENV)/installed-dev
+BENCH_VENV := .venv-bench
+BENCH_PY := $(BENCH_VENV)/bin/python
+BENCH := $(BENCH_VENV)/installed
 
-.PHONY: help run test test-all check bench clean
+.PHONY: help run test test-all check bench bench-env clean
 .DEFAULT_GOAL := help
 
 help:
@@ -22,7 +25,7 @@ help:
 	@echo "make test      set up and run the tests, without the slow ones"
 	@echo "make test-all  every test"
 	@echo "make check     ruff, pyright and the import contracts"
-	@echo "make bench     the benchmarks: ratios of interleaved runs"
+	@echo "make bench     training steps beside other toolkits', in an environment of their own; writes benchmarks/results"
 	@echo "make clean     remove the environment and the caches"
 	@echo "Options: PYTHON=python3.12 (any of 3.11, 3.12, 3.13), ARGS='...' (handed to the program or to pytest)"
 
@@ -35,8 +38,10 @@ test: $(DEV)
 test-all: $(DEV)
 	HYPOTHESIS_PROFILE=thorough $(PY) -m pytest -q $(WORKERS) $(ARGS)
 
-bench: $(CORE)
-	$(PY) benchmarks/capture.py $(ARGS)
+bench: $(BENCH)
+	$(BENCH_PY) benchmarks/training.py $(ARGS)
+
+bench-env: $(BENCH)
 
 check: $(DEV)
 	$(PY) -m ruff check .
@@ -63,6 +68,14 @@ $(DEV): $(CORE)
 	@$(PIP_INSTALL) -q -e '.[dev]'
 	@touch $@
 
+# The benchmarks' environment: Monosemy as above, then the peers without what else they ask for, each at its one version.
+$(BENCH): pyproject.toml constraints.txt benchmarks/constraints.txt | $(PY)
+	@echo "Installing Monosemy and the toolkits that it is compared with into $(BENCH_VENV) (some minutes)"
+	@$(PYTHON) -m venv --clear --without-pip $(BENCH_VENV)
+	@$(PYTHON) -m pip --disable-pip-version-check --python $(BENCH_PY) install -q -c constraints.txt -e '.[data]'
+	@$(PYTHON) -m pip --disable-pip-version-check --python $(BENCH_PY) install -q --no-deps -r benchmarks/constraints.txt
+	@touch $@
+
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(BENCH_VENV) build dist .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

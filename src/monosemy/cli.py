@@ -27,9 +27,15 @@ from monosemy.core import (
 from monosemy.lm import Precision
 from monosemy.recipes import (
     RECIPES,
+    Convert,
     EmbeddedLM,
+    Evaluate,
     Harvest,
+    StdlibRun,
     Until,
+    convert,
+    evaluate_dictionary,
+    plan_stdlib,
     run_harvest,
     run_stdlib,
     train_embedded_lm,
@@ -92,16 +98,45 @@ def _help() -> str:
 
 def _recipe(command: str, until: Until, words: list[str], *, only_cached: bool = False) -> None:
     """`monosemy run [RECIPE] [options]`, and the commands that do it up to one of its stages."""
-    given = list(words)
-    name = words.pop(0) if words and not words[0].startswith("-") else "stdlib"
+    config = _recipe_config(command, words)
+    with Progress() as progress:
+        asked = ["monosemy", command, *words]
+        summary = run_stdlib(config, command=asked, progress=progress, until=until, only_cached=only_cached)
+    print("\n".join(summary))  # noqa: T201
+
+
+def _recipe_config(command: str, words: Sequence[str]) -> StdlibRun:
+    """The recipe that the first word names (none: the default), with the options that follow."""
+    name, options = (words[0], words[1:]) if words and not words[0].startswith("-") else ("stdlib", words)
     if name not in RECIPES:
         raise UserError(f"unknown recipe {name!r}{nearest(name, RECIPES)}; recipes: {', '.join(RECIPES)}")
     recipe = RECIPES[name]()
-    config = _parse(type(recipe), words, f"monosemy {command} {name}", default=recipe)
+    return _parse(type(recipe), list(options), f"monosemy {command} {name}", default=recipe)
+
+
+def _plan(words: list[str]) -> None:
+    """`monosemy plan [RECIPE] [options]`: takes the options of `monosemy run`."""
+    print("\n".join(plan_stdlib(_recipe_config("plan", words))))  # noqa: T201
+
+
+def _evaluate(words: list[str]) -> None:
+    """`monosemy evaluate RECIPE [options]`, or `monosemy evaluate DICTIONARY [options]` for one dictionary."""
+    first = words[0] if words else "-"
+    if first in ("-h", "--help"):
+        print("monosemy evaluate FOLDER --help lists the options for one dictionary; those of a recipe follow\n")  # noqa: T201
+    if first.startswith("-") or first in RECIPES:
+        _recipe("evaluate", "evaluate", words)
+        return
+    wants_help = bool({"-h", "--help"} & set(words))
+    if not (wants_help or Path(first).exists()) and Path(first).name == first:  # a word, not a path
+        recipes = ", ".join(RECIPES)
+        raise UserError(
+            f"{first!r} is neither a recipe{nearest(first, RECIPES)} nor a folder with a dictionary; recipes: {recipes}"
+        )
+    config = _parse(Evaluate, words, "monosemy evaluate", default=tyro.MISSING_NONPROP)
     with Progress() as progress:
-        asked = ["monosemy", command, *given]
-        summary = run_stdlib(config, command=asked, progress=progress, until=until, only_cached=only_cached)
-    print("\n".join(summary))  # noqa: T201
+        table = evaluate_dictionary(config, command=["monosemy", "evaluate", *words], progress=progress)
+    print("\n".join(table))  # noqa: T201
 
 
 def _harvest(words: list[str]) -> None:
@@ -146,18 +181,29 @@ def _refuse_another_recipe(out: Path, recipe: EmbeddedLM) -> None:
         raise UserError(f"{out} holds a model whose {key} is {there!r}, not {here!r}; choose another folder with --out")
 
 
+def _convert(words: list[str]) -> None:
+    """`monosemy convert DICTIONARY --to saelens|monosemy --out FOLDER`."""
+    config = _parse(Convert, words, "monosemy convert", default=tyro.MISSING_NONPROP)
+    print("\n".join(convert(config)))  # noqa: T201
+
+
 COMMANDS = {
     "run": Command(
         summary=f"everything, from the text to the report; recipes: {', '.join(RECIPES)}",
         run=partial(_recipe, "run", "report"),
     ),
+    "plan": Command(summary="what a run would take: memory, disk, time, the largest batch; nothing is made", run=_plan),
     "harvest": Command(summary="record activations, the run's first part; --describe: look at them", run=_harvest),
     "train": Command(summary="the run up to its dictionaries", run=partial(_recipe, "train", "train")),
-    "evaluate": Command(summary="the run up to its measurements", run=partial(_recipe, "evaluate", "evaluate")),
+    "evaluate": Command(
+        summary="the run up to its measurements; or, of a dictionary's folder: measure it on any model and text",
+        run=_evaluate,
+    ),
     "report": Command(
         summary="the run's pages anew, from what is measured already",
         run=partial(_recipe, "report", "report", only_cached=True),
     ),
+    "convert": Command(summary="a dictionary into SAELens' files, or SAELens' files into a dictionary", run=_convert),
     "train-lm": Command(summary="train the embedded language model anew", run=_train_lm),
 }
 

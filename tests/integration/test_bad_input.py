@@ -2,15 +2,26 @@
 
 import errno
 import json
+import shutil
 from pathlib import Path
 
 import pytest
+import safetensors.torch
+import torch
 
 from monosemy.cli import main
 from monosemy.core import write_artifact
+from monosemy.lm import ModelSource
 from monosemy.recipes import EmbeddedLM
 from tests.unit.lm.tiny_models import saved_model
+from tests.unit.recipes.test_evaluate import FEW, identity, saved
 
+SMALL_RUN = [
+    *("--layers", "0", "--context-length", "16", "--n-steps", "8", "--batch-size", "32", "--k", "4", "--n-seeds", "1"),
+    *("--l1-coefficients", "1.0", "--l1-headline", "1.0", "--expansion-factor", "2", "--max-train-sequences", "40"),
+    *("--n-control-sequences", "40", "--n-score-sequences", "8", "--n-splice-sequences", "4", "--n-fit-rows", "100"),
+    *("--threads", "1"),
+]
 TEXT = "def add(a, b):\n    return a + b\n\n"
 
 
@@ -174,3 +185,78 @@ def test_train_lm_over_a_model_of_another_recipe(tmp_path: Path, capsys: pytest.
         (folder / "weights").write_text("hours")
     _one_line(["train-lm", "--out", str(out), "--n-steps", "1"], capsys, "training.n_steps", "1", "--out")
     assert (out / "weights").read_text() == "hours"
+
+
+def test_a_dictionary_that_does_not_fit_the_model(
+    model: Path, text: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lm, out = ModelSource(name=str(model)).load(), tmp_path / "out"
+    options = ["--model", str(model), "--corpus", str(text), *FEW, "--out", str(out)]
+    wide = saved(tmp_path / "wide", identity(30), lm.fingerprint())
+    _one_line(["evaluate", str(wide), *options], capsys, "width 30", "has 24", "--model")
+    elsewhere = saved(tmp_path / "elsewhere", identity(24), lm.fingerprint(), "resid_post.9")
+    _one_line(["evaluate", str(elsewhere), *options], capsys, "resid_post.9", "layers 0 to 2")
+    strange = saved(tmp_path / "strange", identity(24), "0123456789abcdef")
+    _one_line(["evaluate", str(strange), *options], capsys, "another model", "0123456789abcdef")
+    good = saved(tmp_path / "good", identity(24), lm.fingerprint())
+    _one_line(["evaluate", str(good), *options, "--layer", "1"], capsys, "resid_post.0", "--layer")
+    _one_line(["evaluate", str(good), *options, "--layer", "1", "--site", "mlp_out.1"], capsys, "--site", "one of them")
+    _one_line(["evaluate", str(text), *options], capsys, "no dictionary", "manifest.json")
+    _one_line(["evaluate", "stdlb", *options], capsys, "'stdlib'", "recipes")
+    _nothing_made(out)
+
+
+def test_a_dictionary_with_nan(model: Path, text: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In a folder of ours the checksum tells; in SAELens' files, which have none, the numbers themselves."""
+    lm, out = ModelSource(name=str(model)).load(), tmp_path / "out"
+    options = ["--model", str(model), "--corpus", str(text), *FEW, "--out", str(out)]
+    own, theirs = saved(tmp_path / "own", identity(24), lm.fingerprint()), tmp_path / "theirs"
+    assert main(["convert", str(own), "--to", "saelens", "--out", str(theirs)]) == 0
+    for file in (own / "dictionary.safetensors", theirs / "sae_weights.safetensors"):
+        tensors = safetensors.torch.load_file(file)
+        tensors["W_enc"][0, 0] = float("nan")
+        safetensors.torch.save_file(tensors, file)
+    capsys.readouterr()
+    _one_line(["evaluate", str(own), *options], capsys, "sha256", "anew")
+    _one_line(["evaluate", str(theirs), *options], capsys, "W_enc", "NaN")
+    _nothing_made(out)
+
+
+def test_activations_that_do_not_vary(
+    model: Path, text: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    zero = tmp_path / "zero"
+    shutil.copytree(model, zero)
+    weights = safetensors.torch.load_file(zero / "model.safetensors")
+    zeros = {name: torch.zeros_like(weight) for name, weight in weights.items()}
+    safetensors.torch.save_file(zeros, zero / "model.safetensors", metadata={"format": "pt"})
+    words = ["train", "--model", str(zero), "--corpus", str(text), *SMALL_RUN, "--out", str(tmp_path / "out")]
+    _one_line(words, capsys, "resid_post.0", "do not vary")
+
+
+def test_a_shard_with_one_bit_flipped(
+    model: Path, text: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    options = ["--model", str(model), "--corpus", str(text), *SMALL_RUN, "--out", str(out)]
+    assert main(["harvest", *options]) == 0
+    for shard in out.glob("activations-*/resid_post.0/*.safetensors"):
+        content = bytearray(shard.read_bytes())
+        content[-5] ^= 0x40
+        shard.write_bytes(content)
+    capsys.readouterr()
+    _one_line(["train", *options], capsys, "resid_post.0", "damaged", "sha256")
+    assert not list(out.glob("dictionary-*"))
+
+
+def test_what_cannot_fit_is_refused_before_anything_is_recorded(
+    model: Path, text: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    options = ["--model", str(model), "--corpus", str(text), *SMALL_RUN, "--out", str(out)]
+    _one_line(["train", *options, "--batch-size", "1000000000"], capsys, "memory", "--batch-size 512 would fit")
+    _one_line(["run", *options, "--max-train-sequences", "1000000000000"], capsys, "disk", "--max-train-sequences")
+    _one_line(["run", *options, "--k", "1000"], capsys, "k is 1000", "48 latents")
+    assert not out.exists()
+    assert main(["plan", *options, "--batch-size", "1000000000"]) == 0
+    assert "it does not fit" in capsys.readouterr().out and not out.exists()

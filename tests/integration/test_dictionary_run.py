@@ -43,7 +43,8 @@ sys.exit(main(sys.argv[4:]))
 
 KILLS = {
     "harvest": ("monosemy.activations.harvest", "seal_shard", 2),
-    "train": ("monosemy.training.ensemble", "Learner.advance_", 30),
+    "train": ("monosemy.training.learner", "Learner.advance_", 30),
+    "checkpoint": ("monosemy.training.checkpoint", "atomic_write_bytes", 12),
     "fit": ("monosemy.experiments.learning", "fit_baseline", 4),
     "top-k forms": ("monosemy.experiments.learning", "fit_top_k_form", 3),
     "reference": ("monosemy.experiments.evaluations", "write_reference", 1),

@@ -14,9 +14,11 @@ from monosemy.activations.harvest import harvest
 from monosemy.activations.harvest_chunk import capture_chunk
 from monosemy.activations.harvest_plan import HarvestConfig, HarvestEstimate, estimate_harvest
 from monosemy.activations.moments import Moments, merged, moments_of, no_moments
+from monosemy.activations.prefetch import prefetched
 from monosemy.activations.sequences import PackedSequences, pack
 from monosemy.activations.store import (
     ActivationStore,
+    Pick,
     ReaderState,
     StoredChunk,
     StoredDocument,
@@ -24,10 +26,12 @@ from monosemy.activations.store import (
     StoreOrder,
 )
 from monosemy.activations.store_writer import ShardLayout
+from monosemy.activations.stream import ActivationStream, StreamConfig
 
 __all__ = [
     "DEFINITIONS",
     "ActivationStore",
+    "ActivationStream",
     "Coverage",
     "Description",
     "HarvestConfig",
@@ -36,6 +40,7 @@ __all__ = [
     "Moments",
     "NormByPosition",
     "PackedSequences",
+    "Pick",
     "ReaderState",
     "ShardLayout",
     "SiteDescription",
@@ -43,6 +48,7 @@ __all__ = [
     "StoredChunk",
     "StoredDocument",
     "StoredSequences",
+    "StreamConfig",
     "capture_chunk",
     "describe",
     "estimate_harvest",
@@ -51,6 +57,7 @@ __all__ = [
     "moments_of",
     "no_moments",
     "pack",
+    "prefetched",
     "read_description",
     "write_description",
 ]

@@ -69,6 +69,14 @@ class StoredChunk:
     x: dict[str, Float32[Tensor, "rows _"]]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class Pick:
+    """Where a batch lies: for each site pairs of a shard, in 16 bits, and rows of it; and the state after the batch."""
+
+    parts: dict[str, list[tuple[Shaped[Tensor, "_ _"], Int64[Tensor, " _rows"]]]]
+    state: ReaderState
+
+
 @final
 class ActivationStore:
     """A complete store on disk, open for reading; any number of readers may use one object."""
@@ -147,6 +155,13 @@ class ActivationStore:
         function of (store, batch_size, seed): with the state given beside a batch a new reader gives exactly the next.
         Raises UserError when the store does not fill a batch, or the state is none of this reader's.
         """
+        picks = self.picks(sites, batch_size, seed, state)
+        return (({site: _gathered(pick.parts[site]) for site in pick.parts}, pick.state) for pick in picks)
+
+    def picks(
+        self, sites: Sequence[str], batch_size: int, seed: int, state: ReaderState | None = None
+    ) -> Iterator[Pick]:
+        """What the batches of `batches` are gathered from, in the same order; raises as it does."""
         sites = self._checked(sites)
         if not 1 <= batch_size <= self.n_rows:
             raise UserError(f"a batch of {batch_size} rows: {self.artifact.path} has {self.n_rows}; take 1 to that")
@@ -156,7 +171,7 @@ class ActivationStore:
                 f"{state} is no state of a reader of {self.n_rows} rows in batches of {batch_size}; "
                 "go on with the batch size of the reader that gave it"
             )
-        return self._batches(sites, batch_size, seed, state)
+        return self._picks(sites, batch_size, seed, state)
 
     # --- how ------------------------------------------------------------------------------------------------------
 
@@ -172,9 +187,7 @@ class ActivationStore:
                 rows = slice(start, min(start + max_rows, n_wanted))
                 yield StoredChunk(place=place[rows].copy(), x={site: x[site][rows].float() for site in sites})
 
-    def _batches(
-        self, sites: Sequence[str], batch_size: int, seed: int, state: ReaderState
-    ) -> Iterator[tuple[dict[str, Tensor], ReaderState]]:
+    def _picks(self, sites: Sequence[str], batch_size: int, seed: int, state: ReaderState) -> Iterator[Pick]:
         epoch, n_read = state.epoch, state.n_read_rows
         opened: dict[int, dict[str, Tensor]] = {}
         while True:
@@ -183,12 +196,11 @@ class ActivationStore:
                     shard: opened.get(shard) or {site: self._tensor(site, shard) for site in sites}
                     for shard, _ in parts
                 }
-                batch = {
-                    site: cat([opened[shard][site].index_select(0, from_numpy(rows)) for shard, rows in parts]).float()
-                    for site in sites
-                }
                 n_read += batch_size
-                yield batch, ReaderState(epoch=epoch, n_read_rows=n_read)
+                yield Pick(
+                    parts={site: [(opened[shard][site], from_numpy(rows)) for shard, rows in parts] for site in sites},
+                    state=ReaderState(epoch=epoch, n_read_rows=n_read),
+                )
             epoch, n_read = epoch + 1, 0
 
     def _parts(
@@ -237,6 +249,10 @@ class ActivationStore:
         """A shard of one site or of the places; pages of the file come into memory as they are touched."""
         with safe_open(self._file(shard_file(name, shard)), framework="pt") as file:
             return file.get_tensor(PLACE if name == PLACE else "x")
+
+
+def _gathered(parts: Sequence[tuple[Tensor, Tensor]]) -> Float32[Tensor, "batch _"]:
+    return cat([shard.index_select(0, rows) for shard, rows in parts]).float()
 
 
 def shard_file(name: str, shard: int) -> str:

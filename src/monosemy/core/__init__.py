@@ -15,10 +15,12 @@ from monosemy.core.artifact import (
 )
 from monosemy.core.config import canonical_json, fingerprint, first_difference, from_json, to_json
 from monosemy.core.errors import DamagedArtifact, UserError, nearest
-from monosemy.core.memory import keep_freed_memory
+from monosemy.core.interruption import held_interruptions, sigterm_as_interrupt
+from monosemy.core.memory import available_memory, keep_freed_memory
 from monosemy.core.progress import SILENT, Progress, TaskHandle, silent
 from monosemy.core.results import METHODS, STATUSES, Result, read_results, write_results
 from monosemy.core.rng import numpy_generator, torch_generator
+from monosemy.core.row_table import NAME_COLUMN, Row, RowTable, Show, ignore_row, shortened
 from monosemy.core.shapes import Activations, Directions, Latents, Logits, Tokens
 from monosemy.core.statistics import (
     MIN_UNITS,
@@ -33,11 +35,12 @@ from monosemy.core.statistics import (
     wilson,
 )
 from monosemy.core.threads import available_cores, set_threads
-from monosemy.core.workers import Advance, Workers, ignore_advance
+from monosemy.core.workers import Advance, Teller, Workers, ignore_advance
 
 __all__ = [
     "METHODS",
     "MIN_UNITS",
+    "NAME_COLUMN",
     "SILENT",
     "STATUSES",
     "Activations",
@@ -52,7 +55,11 @@ __all__ = [
     "Logits",
     "Progress",
     "Result",
+    "Row",
+    "RowTable",
+    "Show",
     "TaskHandle",
+    "Teller",
     "Tokens",
     "UserError",
     "Workers",
@@ -60,6 +67,7 @@ __all__ = [
     "atomic_write_bytes",
     "atomic_write_text",
     "available_cores",
+    "available_memory",
     "bootstrap",
     "bootstrap_difference",
     "bootstrap_mean",
@@ -71,7 +79,9 @@ __all__ = [
     "first_difference",
     "from_json",
     "full_disk_is_user_error",
+    "held_interruptions",
     "ignore_advance",
+    "ignore_row",
     "keep_freed_memory",
     "nearest",
     "numpy_generator",
@@ -80,6 +90,8 @@ __all__ = [
     "refuse_foreign",
     "remove_leftovers",
     "set_threads",
+    "shortened",
+    "sigterm_as_interrupt",
     "silent",
     "smallest_detectable_difference",
     "to_json",

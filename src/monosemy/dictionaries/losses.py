@@ -84,7 +84,7 @@ def auxk(
 
 
 def variation_of(residual: Float[Tensor, "batch d"]) -> Float[Tensor, ""]:
-    """sum |e - mean(e)|^2 over the rows; 0 where it is below 1e-10 of sum |e|^2, which rounding leaves of equal rows."""
+    """sum |e - mean(e)|^2 over the rows; 0 below 1e-10 of sum |e|^2, which is what rounding leaves of equal rows."""
     variation = (residual - residual.mean(dim=0)).square().sum()
     return variation * (variation > 1e-10 * residual.square().sum())
 

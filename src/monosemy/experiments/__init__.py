@@ -13,6 +13,7 @@ from monosemy.experiments.evaluations import (
 )
 from monosemy.experiments.ground import GroundConfig, TextModelsConfig, measure_language_model, measure_text_models
 from monosemy.experiments.learning import (
+    MEMBERS_A_JOB,
     LmKind,
     TrainedConfig,
     baseline_job,
@@ -23,10 +24,12 @@ from monosemy.experiments.learning import (
 from monosemy.experiments.lookups import ProbeConfig, TableConfig, probe_job, table_job
 from monosemy.experiments.stores import Recording, store_stage
 from monosemy.experiments.texts import EMBEDDED_CORPUS, corpus_named, documents_for, has_labels
+from monosemy.experiments.training_rows import TrainingRows, training_cells
 
 __all__ = [
     "COMPARISON_FILE",
     "EMBEDDED_CORPUS",
+    "MEMBERS_A_JOB",
     "RESULTS_FILE",
     "BaselineConfig",
     "ComparisonConfig",
@@ -41,6 +44,7 @@ __all__ = [
     "TextModelsConfig",
     "TopKFormConfig",
     "TrainedConfig",
+    "TrainingRows",
     "baseline_job",
     "comparison_stage",
     "corpus_named",
@@ -56,5 +60,6 @@ __all__ = [
     "table_job",
     "top_k_form_job",
     "trained_stage",
+    "training_cells",
     "training_jobs",
 ]

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -40,9 +40,10 @@ from monosemy.evaluation import (
     unit_names,
     write_reference,
 )
-from monosemy.experiments.learning import CURVE_FILE, opened_store
+from monosemy.experiments.learning import opened_store
 from monosemy.lm import ModelSource, Site
 from monosemy.pipeline import Job, Stage, Workspace
+from monosemy.training import CURVE_FILE, read_curve
 
 EVALUATION_KIND, REFERENCE_KIND = "evaluation", "splice-reference"
 EVALUATION_FILE, ARRAYS_FILE, RESULTS_FILE = "evaluation.json", "per_document.npz", "results.jsonl"
@@ -161,7 +162,7 @@ def _evaluate(
         out.no_labels = NOT_SCORED
     if config.labels is not None:
         _score_labels(out, dictionary, stores, of_latents=config.of_latents)
-    out.details["curve"] = json.loads(curve.read_text(encoding="utf-8")) if was_trained else []
+    out.details["curve"] = [asdict(point) for point in read_curve(curve)] if was_trained else []
     out.write(workspaces[0].folder)
     advance(1)
 

@@ -21,9 +21,11 @@ from monosemy.core import (
     Artifact,
     DamagedArtifact,
     Progress,
+    Show,
     UserError,
     artifact_fingerprint,
     first_difference,
+    ignore_row,
     open_artifact,
     remove_leftovers,
     to_json,
@@ -35,11 +37,15 @@ Origin = Literal["computed", "cached"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Workspace:
-    """What a stage's body works with: the folder to fill, the display, and a scratch folder that survives a kill."""
+    """What a stage's body works with: the folder to fill, the display, and a scratch folder that survives a kill.
+
+    show: where a job says what each of its members is doing.
+    """
 
     folder: Path
     progress: Progress
     scratch_path: Path
+    show: Show = ignore_row
 
     def scratch(self) -> Path:
         """The stage's scratch folder (checkpoints): what a killed run left in it is there; removed once complete."""

@@ -1,10 +1,13 @@
 """Runs by name: a recipe is a function that returns the frozen configuration of a run."""
 
+from monosemy.recipes.convert import Convert, convert
 from monosemy.recipes.dictionary_run import Measuring, Subject, Until, compare_dictionaries
 from monosemy.recipes.embedded_lm import EmbeddedLM, train_embedded_lm, write_embedded_lm
-from monosemy.recipes.estimate import Estimate, estimate
+from monosemy.recipes.estimate import Estimate, Speed, between, estimate, measured_speed
+from monosemy.recipes.evaluate import Evaluate, evaluate_dictionary
 from monosemy.recipes.harvest import Harvest, run_harvest
-from monosemy.recipes.stdlib import StdlibRun, parse_layers, run_stdlib, stdlib, stdlib_full
+from monosemy.recipes.plan import Plan, plan_run, refuse_what_cannot_fit
+from monosemy.recipes.stdlib import StdlibRun, parse_layers, plan_stdlib, run_stdlib, stdlib, stdlib_full
 from monosemy.recipes.summary import dictionary_summary
 from monosemy.recipes.sweeps import Place, Training, default_sweep, full_sweep
 
@@ -12,21 +15,32 @@ RECIPES = {"stdlib": stdlib, "stdlib_full": stdlib_full}
 
 __all__ = [
     "RECIPES",
+    "Convert",
     "EmbeddedLM",
     "Estimate",
+    "Evaluate",
     "Harvest",
     "Measuring",
     "Place",
+    "Plan",
+    "Speed",
     "StdlibRun",
     "Subject",
     "Training",
     "Until",
+    "between",
     "compare_dictionaries",
+    "convert",
     "default_sweep",
     "dictionary_summary",
     "estimate",
+    "evaluate_dictionary",
     "full_sweep",
+    "measured_speed",
     "parse_layers",
+    "plan_run",
+    "plan_stdlib",
+    "refuse_what_cannot_fit",
     "run_harvest",
     "run_stdlib",
     "stdlib",

@@ -6,7 +6,7 @@ from typing import Literal
 
 from monosemy.core import Artifact, Workers
 from monosemy.corpus import Corpus, Split, frozen_labels
-from monosemy.dictionaries import TiedL1Config
+from monosemy.dictionaries import TiedL1Config, TopKConfig
 from monosemy.evaluation import FRAGMENT_LENGTH, FragmentConfig
 from monosemy.experiments import (
     BaselineConfig,
@@ -204,7 +204,7 @@ def _learn(
     stages: dict[str, tuple[Side, Stage]] = {}
     for side in sides:
         for member in side.members:
-            stage = trained_stage(member, subject.seed, side.train)
+            stage = trained_stage(member, subject.seed, side.train, side.held_out.validation)
             stages[stage.key] = side, stage
         for config in side.dense:
             jobs.append(baseline_job(config, side.train, side.kind))
@@ -302,11 +302,13 @@ def _at_point(member: Member, subject: Subject) -> bool:
     size = round(subject.training.expansion_factor * subject.middle.d_site)
     architecture = member.architecture
     training = subject.training
-    wanted = (
-        architecture.coefficient == training.l1_headline
-        if isinstance(architecture, TiedL1Config)
-        else architecture.k == training.k
-    )
+    match architecture:
+        case TiedL1Config():
+            wanted = architecture.coefficient == training.l1_headline
+        case TopKConfig():
+            wanted = architecture.k == training.k
+        case _:
+            wanted = False
     return wanted and (member.site, member.n_latents, member.seed) == (subject.middle.site, size, 0)
 
 

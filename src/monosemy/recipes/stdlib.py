@@ -36,8 +36,9 @@ from monosemy.experiments import (
 from monosemy.lm import EMBEDDED_LM, LanguageModel, Location, ModelSource, Site
 from monosemy.pipeline import Run, Stage, Workspace
 from monosemy.recipes.dictionary_run import Compared, Measuring, Subject, Until, compare_dictionaries
-from monosemy.recipes.estimate import estimate
+from monosemy.recipes.estimate import measured_speed
 from monosemy.recipes.harvest import DescribeConfig, describe_stage, how_it_was_made
+from monosemy.recipes.plan import plan_run, refuse_what_cannot_fit
 from monosemy.recipes.summary import dictionary_summary
 from monosemy.recipes.sweeps import Place, Training, default_sweep, full_sweep
 from monosemy.report import DictionaryRunFiles, write_dictionary_page, write_ground_page
@@ -118,7 +119,9 @@ def run_stdlib(
     subject = _subject(options, source, lm, corpus)
     embedded = options.model == EMBEDDED_LM and isinstance(corpus, StdlibCorpus)
     if not (only_cached or (options.out / RESULTS_FILE).exists()):
-        progress.message(estimate(subject, lm, n_workers).line())
+        plan = plan_run(subject, lm, measured_speed(subject, lm), options.out, n_workers)
+        refuse_what_cannot_fit(plan)
+        progress.message(plan.line())
     with (
         Workers(n_workers) as workers,
         Run(
@@ -140,6 +143,21 @@ def run_stdlib(
             summary = dictionary_summary(compared.comparison) if compared is not None else []
             return [*summary, f"done up to {until}; everything is in {options.out}"]
         return _reported(options, run, measured, compared)
+
+
+def plan_stdlib(options: StdlibRun) -> list[str]:
+    """What `run_stdlib` would record, train and need, as lines; about a second is measured, nothing is written."""
+    n_workers = set_threads(options.threads)
+    source = ModelSource(name=options.model, device=options.device)
+    corpus = corpus_named(options.corpus, options.text_field)
+    lm = source.load()
+    subject = _subject(options, source, lm, corpus)
+    plan = plan_run(subject, lm, measured_speed(subject, lm), options.out, n_workers)
+    try:
+        refuse_what_cannot_fit(plan)
+    except UserError as error:
+        return [*plan.lines(), f"it does not fit: {error}"]
+    return plan.lines()
 
 
 def _reported(options: StdlibRun, run: Run, measured: Artifact | None, compared: Compared) -> list[str]:

@@ -8,7 +8,6 @@ from monosemy.report.dictionary_charts import (
     layer_charts,
     methods_chart,
     sparsity_charts,
-    training_charts,
 )
 from monosemy.report.dictionary_groups import Group, compared, groups, label_of, natural
 from monosemy.report.dictionary_latents import chosen_latents, random_latents
@@ -47,6 +46,7 @@ from monosemy.report.page import Chart, Column, Markup, Section, page, table
 from monosemy.report.reading import DescriptionFiles, EvaluationFiles, read_description_files, read_evaluation
 from monosemy.report.style import DARK, HEAT, LIGHT, SERIES, contrast
 from monosemy.report.task_view import marked_difference, tasks_answer, tasks_section
+from monosemy.report.training_charts import shown_groups, training_charts
 
 __all__ = [
     "DARK",
@@ -106,6 +106,7 @@ __all__ = [
     "read_evaluation",
     "read_latent_contexts",
     "scatter_chart",
+    "shown_groups",
     "significant",
     "sparsity_charts",
     "table",

@@ -1,4 +1,4 @@
-"""Figures of a dictionary run: scores by method, sparsity against error, layers, training, densities."""
+"""Figures of a dictionary run: scores by method, sparsity against error, layers, densities."""
 
 import math
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ import numpy as np
 
 from monosemy.report.dictionary_groups import LEARNED, NAMES, Group, Role, groups, label_of, natural
 from monosemy.report.dictionary_reading import DictionaryEvaluation, DictionaryRun
-from monosemy.report.figures import Axis, Cloud, Dot, Line, bar_chart, dot_chart, line_chart, scatter_chart
+from monosemy.report.figures import Axis, Cloud, Dot, bar_chart, dot_chart, scatter_chart
 from monosemy.report.numbers import count, percent, significant
 from monosemy.report.page import Cell, Chart
 
@@ -21,9 +21,6 @@ TITLES: dict[Role, str] = {
 
 COLLAPSED_L0 = 1.0
 """A training that ends with fewer latents a token than this is called collapsed."""
-
-MAX_CURVES = 8
-_LEAST_L0 = 0.01  # a logarithmic axis has no 0
 
 
 def methods_chart(compared: Sequence[Group], metric: str, *, name: str, title: str) -> Chart:
@@ -86,41 +83,6 @@ def layer_charts(run: DictionaryRun) -> list[Chart]:
         "ce_increase": ("Cost by site", "CE increase, nats a token"),
     }
     return [_layer_chart(run, sites, metric, *words) for metric, words in kinds.items() if _any(sites, metric)]
-
-
-def training_charts(run: DictionaryRun) -> list[Chart]:
-    """L0 and FVU against the step: one curve a coefficient of tied L1, and the first headline."""
-    curves = _curves(run)
-    if not curves:
-        return []
-    columns = ("dictionary", "step", "n_tokens", "l0", "fvu", "n_dead")
-    rows = tuple((e.name, *(point[key] for key in columns[1:])) for _, e in curves for point in e.curve)
-    ends = "; ".join(
-        f"{label} ends at L0 {significant(e.curve[-1]['l0'])}, FVU {e.curve[-1]['fvu']:.3f}" for label, e in curves
-    )
-    charts = []
-    for key, title, axis in (
-        ("l0", "Sparsity while training", Axis(label="latents a token (L0)", log=True)),
-        ("fvu", "Error while training", Axis(label="unexplained variance (FVU)")),
-    ):
-        least = _LEAST_L0 if key == "l0" else -math.inf
-        lines = [
-            Line(label=label, x=[p["step"] for p in e.curve], y=[max(p[key], least) for p in e.curve])
-            for label, e in curves
-        ]
-        charts.append(
-            Chart(
-                name=f"training-{key}",
-                title=title,
-                caption="On the batches of training. A curve that still falls at its end is not converged."
-                + (" An L0 under 0.01 is drawn as 0.01." if key == "l0" else ""),
-                alt=f"{title}: {ends}.",
-                svg=line_chart(f"training-{key}", lines, Axis(label="step"), axis),
-                columns=columns,
-                rows=rows,
-            )
-        )
-    return charts
 
 
 def density_charts(run: DictionaryRun) -> list[Chart]:
@@ -204,22 +166,6 @@ def _row(evaluation: DictionaryEvaluation, metric: str, before: tuple[Cell, ...]
 
 def _any(sites: Sequence[Group], metric: str) -> bool:
     return any(group.first.value(metric) is not None for group in sites)
-
-
-def _curves(run: DictionaryRun) -> list[tuple[str, DictionaryEvaluation]]:
-    """The first seed of every tied L1 coefficient at the headline's site and size, then the first headline."""
-    if not run.headline:
-        return [(label_of(e, run), e) for e in run.evaluations if e.curve][:MAX_CURVES]
-    head = run.headline[0]
-    same = [
-        *(e for e in run.evaluations if e.method == "tied_l1" and e.variant is None and not e.is_control and e.curve),
-        *([head] if head.curve else []),
-    ]
-    same = [e for e in same if e.site == head.site and e.expansion_factor == head.expansion_factor]
-    firsts = [group.first for group in groups(run, same)]
-    if len(firsts) > MAX_CURVES:  # the ends of the sweep and evenly between
-        firsts = [firsts[round(i)] for i in np.linspace(0, len(firsts) - 1, MAX_CURVES)]
-    return [(label_of(e, run) + (" (collapsed)" if has_collapsed(e) else ""), e) for e in firsts]
 
 
 def _density_chart(run: DictionaryRun, head: DictionaryEvaluation) -> Chart:

@@ -12,7 +12,6 @@ from monosemy.report.dictionary_charts import (
     layer_charts,
     methods_chart,
     sparsity_charts,
-    training_charts,
 )
 from monosemy.report.dictionary_groups import compared, groups, label_of
 from monosemy.report.dictionary_latents import latents_sections
@@ -42,6 +41,7 @@ from monosemy.report.page import (
     side_by_side,
     strong,
 )
+from monosemy.report.training_charts import training_charts
 
 MAX_REMARKS = 8
 """How many of the remarks that stand beside results (few units, labels left out) are listed."""
@@ -147,7 +147,8 @@ def _training_sections(run: DictionaryRun) -> list[Section]:
         if collapsed
         else "No training collapsed (less than one latent a token at its end)."
     )
-    return [Section(title="Training", body=(paragraph(words), figures(*charts)))]
+    of = "At the headline's site, in its size, on the batches of training. "
+    return [Section(title="How they learned", body=(paragraph(of, words), figures(*charts)))]
 
 
 def _density_sections(run: DictionaryRun) -> list[Section]:

@@ -52,7 +52,11 @@ _SETTINGS: dict[Any, Any] = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Line:
-    """A curve, with a band between `low` and `high` where given, and a point that stands apart from it."""
+    """A curve, with a band between `low` and `high` where given, and a point that stands apart from it.
+
+    color: the number of its color and dashes, None: its own; lines of one kind share them, and all but one have no
+    label.
+    """
 
     label: str
     x: Sequence[int | float]
@@ -60,6 +64,7 @@ class Line:
     low: Sequence[int | float] | None = None
     high: Sequence[int | float] | None = None
     apart: tuple[int | float, int | float] | None = None
+    color: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,15 +106,22 @@ class Axis:
 
 
 def line_chart(
-    name: str, lines: Sequence[Line], x: Axis, y: Axis, *, reference: tuple[float, str] | None = None
+    name: str,
+    lines: Sequence[Line],
+    x: Axis,
+    y: Axis,
+    *,
+    reference: tuple[float, str] | None = None,
+    legend: bool | None = None,
 ) -> Markup:
-    """Curves told apart by color and by dashes; `reference` is a level with its name."""
+    """Curves told apart by color and by dashes; `reference` is a level with its name; a legend for more than one."""
     with matplotlib.rc_context(_SETTINGS):
         figure, axes = _canvas(HEIGHT)
-        for i, line in enumerate(lines):
+        for position, line in enumerate(lines):
+            i = position if line.color is None else line.color
             color = _color(i)
             dashes = DASHES[(i + i // len(SERIES)) % len(DASHES)]  # a color that comes again comes with other dashes
-            axes.plot(line.x, line.y, color=color, linestyle=dashes, label=line.label)
+            axes.plot(line.x, line.y, color=color, linestyle=dashes, label=line.label or None)
             if line.low is not None and line.high is not None:
                 axes.fill_between(line.x, line.low, line.high, color=color, alpha=0.16, linewidth=0)
             if line.apart is not None:
@@ -117,7 +129,7 @@ def line_chart(
         if reference is not None:
             _level(axes, *reference)
         _dress(axes, x, y)
-        if len(lines) > 1:
+        if len(lines) > 1 if legend is None else legend:
             _legend(figure)
         return _svg(figure, name)
 

@@ -52,6 +52,10 @@ class Adam:
         state = self._torch.state[parameter]
         return state["exp_avg"], state["exp_avg_sq"]
 
+    def share_moments_(self, parameter: nn.Parameter, m: Tensor, v: Tensor) -> None:
+        """Keep the moments of a parameter in tensors of somebody else's, whose values become theirs."""
+        self._torch.state[parameter]["exp_avg"], self._torch.state[parameter]["exp_avg_sq"] = m, v
+
     def next_corrections(self) -> tuple[float, float]:
         """1 - .9^t and 1 - .999^t of the step to come."""
         t = 1 if self.frozen else self.n_steps + 1

@@ -1,164 +1,176 @@
-"""Members that learn from one stream of activations and share nothing else."""
+"""One member of an ensemble on its way: its learner, its curve, its folder, and how it ended."""
 
-import math
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
-import numpy as np
-import torch
-from jaxtyping import Float, Float64
 from torch import Tensor
 
-from monosemy.core import UserError, torch_generator
-from monosemy.dictionaries import Architecture, Dictionary, Encoding, LossContext
-from monosemy.training.dead import DeadLatents
-from monosemy.training.schedules import linear_decay, warm_up
+from monosemy.core import UserError, fingerprint, to_json
+from monosemy.dictionaries import Dictionary
+from monosemy.training.checkpoint import Checkpoints, TrainingState
+from monosemy.training.learner import Learner, NotFinite
+from monosemy.training.member import CurvePoint, Member
+from monosemy.training.stream import Batch, StreamState
 
-Normalization = Mapping[str, tuple[Float64[np.ndarray, " d"], float]]
-"""Site -> mean of the activations of the train split, and the one number that they are divided by."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Member:
-    """One dictionary to train: what it is, and how; its outcome is a function of this and of the stream.
-
-    seed: of its initial weights. dead_after_tokens: a latent that did not fire for so long is dead.
-    """
-
-    name: str
-    method: str
-    site: str
-    architecture: Architecture
-    n_latents: int
-    seed: int
-    learning_rate: float
-    n_steps: int
-    batch_size: int
-    warm_up_steps: int
-    decay_fraction: float
-    dead_after_tokens: int
-
-    def __post_init__(self) -> None:
-        if min(self.n_latents, self.n_steps, self.batch_size, self.dead_after_tokens) < 1 or self.warm_up_steps < 0:
-            raise ValueError(
-                "n_latents, n_steps, batch_size and dead_after_tokens must be at least 1, warm_up_steps 0; got "
-                f"{self.n_latents}, {self.n_steps}, {self.batch_size}, {self.dead_after_tokens}, {self.warm_up_steps}"
-            )
-        if self.learning_rate <= 0 or not 0 <= self.decay_fraction <= 1:
-            raise ValueError(
-                "learning_rate must be above 0 and decay_fraction in [0, 1], "
-                f"got {self.learning_rate} and {self.decay_fraction}"
-            )
+BeforeExport = Callable[[Learner], None]
+"""What is still done to a learner whose steps are all taken, before it becomes a dictionary: a threshold calibrated."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class CurvePoint:
-    """A member on one training batch, before the update of step `step`.
-
-    n_tokens: seen before it. loss: its terms, weighted. l0: active latents a token. fvu: sum |x - x_hat|^2 / sum
-    |x - mean(x)|^2 on the batch, in float64; None where the batch does not vary. n_dead: latents that are dead.
-    """
+class Failure:
+    """Why a member stopped: at which step, in one line, and where its batch lies, if there is a folder."""
 
     step: int
-    n_tokens: int
-    loss: dict[str, float]
-    l0: float
-    fvu: float | None
-    n_dead: int
+    message: str
+    batch_file: Path | None
 
 
-class Learner:
-    """A member in training: its weights, its optimizer, its count of silent latents.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrainedMember:
+    """A member, the dictionary that it became, and how it went.
 
-    Adam (Kingma and Ba 2015, betas .9 and .999) with its step count, in torch's fused form. Raises UserError when k or
-    the normalization cannot be.
+    dictionary: None where it failed. l0_train: mean L0 of the last tenth of its steps. loader_share: the part of the
+    loop's time that was spent waiting for batches; of this process, and not reproducible. notes: what a person should
+    know, a line each.
     """
 
-    def __init__(self, member: Member, mean: Float64[np.ndarray, " d"], scale: float) -> None:
-        if not (math.isfinite(scale) and scale > 0 and np.isfinite(mean).all()):
-            raise UserError(
-                f"{member.name}: activations at {member.site} have the scale {scale}; it must be finite and above 0, "
-                "and their mean finite: harvest the activations anew"
-            )
-        self.member = member
-        self.step = 0
-        self.mean = torch.from_numpy(mean if member.architecture.centered else np.zeros_like(mean))
-        self.scale = scale
-        generator = torch_generator(member.seed, "initialize-dictionary")
-        self.module = member.architecture.build(len(mean), member.n_latents, generator)
-        self.optimizer = torch.optim.Adam(self.module.parameters(), lr=member.learning_rate, fused=True)
-        self.dead = DeadLatents(member.n_latents, member.dead_after_tokens)
+    member: Member
+    dictionary: Dictionary | None
+    curve: tuple[CurvePoint, ...]
+    failure: Failure | None
+    n_steps_done: int
+    l0_train: float
+    loader_share: float
+    notes: tuple[str, ...]
+
+
+class Trainee:
+    """A learner that keeps its curve and, where it has a folder, its checkpoints; it shares nothing with another."""
+
+    def __init__(self, learner: Learner, folder: Path | None) -> None:
+        self.learner = learner
+        self.curve: list[CurvePoint] = []
+        self.failure: Failure | None = None
+        self._stream: StreamState | None = None
+        self._checkpoints = None if folder is None else Checkpoints(folder, _identity(learner))
+        self._saved_step: int | None = None
 
     @property
-    def normalization(self) -> tuple[str, bool]:
-        """What its input depends on: learners that agree in it share the normalized batch."""
-        return self.member.site, self.member.architecture.centered
+    def step(self) -> int:
+        """Steps taken."""
+        return self.learner.step
 
-    def normalize(self, x: Float[Tensor, "batch d"]) -> Float[Tensor, "batch d"]:
-        """(x - mean) / scale, in float32; the mean is 0 where the architecture wants no centering."""
-        x = x - self.mean.to(x.dtype) if self.member.architecture.centered else x
-        return x / self.scale
+    @property
+    def is_over(self) -> bool:
+        """Whether it takes no further step."""
+        return self.failure is not None or self.learner.is_done
 
-    def advance_(self, x: Float[Tensor, "batch d"], *, measure: bool) -> CurvePoint | None:
-        """One optimizer step on normalized activations; the point of the curve before it where `measure` is True.
+    @property
+    def stream(self) -> StreamState | None:
+        """The state of the stream with which its next batch comes; None: from the beginning."""
+        return self._stream
 
-        Raises UserError, naming member and step, when the loss is not finite.
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What its folder had to tell."""
+        return () if self._checkpoints is None else tuple(self._checkpoints.notes)
+
+    def take_up(self) -> None:
+        """Go on from the latest state in the folder. Raises UserError when the folder is another member's."""
+        state = None if self._checkpoints is None else self._checkpoints.load()
+        if state is not None:
+            try:
+                self.learner.load_state_(state.tensors, state.numbers)
+            except (KeyError, ValueError) as error:
+                name = self.learner.member.name
+                raise UserError(
+                    f"{name}: its checkpoint does not fit ({error}), perhaps of another version of the program; remove "
+                    "its folder to begin anew"
+                ) from error
+            self.curve, self._stream, self._saved_step = list(state.curve), state.stream, self.step
+
+    def advance_(self, normalized: Tensor, batch: Batch, stream: StreamState, *, measure: bool) -> CurvePoint | None:
+        """Take a step, and keep what is to be kept of it; a step that cannot be taken is this member's last.
+
+        stream: the state with which the next batch comes. Raises UserError when the disk is full.
         """
-        member, is_dead = self.member, self.dead.is_dead()
-        encoding = self.module.encode_train(x)
-        x_hat = self.module.decode_train(encoding)
-        context = LossContext(fraction_done=self.step / member.n_steps, is_dead=is_dead)
-        terms = self.module.loss(x, encoding, x_hat, context)
-        total = torch.stack(list(terms.values())).sum()
-        if not math.isfinite(total.item()):
-            raise UserError(
-                f"{member.name}: the loss is {total.item()} at step {self.step}, and has to be finite; choose a "
-                f"learning rate below {member.learning_rate}, or harvest the activations anew if they hold NaN"
-            )
-        point = self._point(x, encoding, x_hat, terms, is_dead) if measure else None
-        factor = warm_up(self.step, member.warm_up_steps)
-        factor *= linear_decay(self.step, member.n_steps, member.decay_fraction)
-        for group in self.optimizer.param_groups:
-            group["lr"] = member.learning_rate * factor
-        self.optimizer.zero_grad()
-        total.backward()
-        self.optimizer.step()
-        self.module.after_step_(encoding)
-        self.dead.update_(encoding.fired(), len(x))
-        self.step += 1
+        learner = self.learner
+        step = learner.step
+        try:
+            point = learner.advance_(normalized, measure=measure or step == learner.member.n_steps - 1)
+        except NotFinite as error:
+            self.fail(str(error), batch[learner.member.site])
+            return None
+        self._stream = stream
+        if point is not None:
+            self.curve.append(point)
+        if self._checkpoints is not None:
+            if point is not None:
+                self._checkpoints.log(point)
+            if learner.step & (learner.step - 1) == 0:
+                self._checkpoints.save_weights(learner.step, learner.weights())
         return point
 
-    def export(self) -> Dictionary:
-        """The dictionary of raw activations that it is now; raises UserError, naming the member, if not finite."""
-        try:
-            return self.module.export(self.mean, self.scale)
-        except UserError as error:
-            raise UserError(f"{self.member.name}: {error}; choose a lower learning rate") from error
+    def fail(self, message: str, x: Tensor | None = None) -> None:
+        """End here, for a reason; x: the raw activations of the step, which are kept in the folder."""
+        file = None
+        if self._checkpoints is not None and x is not None:
+            file = self._checkpoints.save_batch(self.step, x)
+            message = f"{message}; the batch of that step is in {file}"
+        self.failure = Failure(step=self.step, message=message, batch_file=file)
 
-    @torch.no_grad()
-    def _point(
-        self, x: Tensor, encoding: Encoding, x_hat: Tensor, terms: Mapping[str, Tensor], is_dead: Tensor
-    ) -> CurvePoint:
-        x64 = x.double()
-        error = float((x64 - x_hat.double()).square().sum())
-        variation = float((x64 - x64.mean(dim=0)).square().sum())
-        return CurvePoint(
-            step=self.step,
-            n_tokens=self.step * self.member.batch_size,
-            loss={name: term.item() for name, term in terms.items()},
-            l0=encoding.l0(),
-            fvu=error / variation if variation > 0 else None,
-            n_dead=int(is_dead.sum()),
+    def save(self) -> None:
+        """Write a checkpoint, where there is a folder and something new. Raises UserError when the disk is full."""
+        if self._checkpoints is None or self.failure is not None or self._stream is None:
+            return
+        if self._saved_step != self.step:
+            tensors, numbers = self.learner.state()
+            state = TrainingState(tensors=tensors, numbers=numbers, stream=self._stream, curve=tuple(self.curve))
+            self._checkpoints.save(self.step, state)
+            self._saved_step = self.step
+
+    def log_timing(self, seconds: float, waited_seconds: float) -> None:
+        """Note how long a window took, where there is a folder."""
+        if self._checkpoints is not None and self.step > 0:
+            self._checkpoints.log_timing(self.step, seconds, waited_seconds)
+
+    def finished(self, before_export: BeforeExport, loader_share: float) -> TrainedMember:
+        """What became of it."""
+        dictionary = None
+        if self.failure is None:
+            try:
+                before_export(self.learner)
+                dictionary = self.learner.export()
+            except UserError as error:
+                self.fail(str(error))
+        return TrainedMember(
+            member=self.learner.member,
+            dictionary=dictionary,
+            curve=tuple(self.curve),
+            failure=self.failure,
+            n_steps_done=self.step,
+            l0_train=self.learner.l0_train,
+            loader_share=loader_share,
+            notes=self.notes,
         )
 
 
-def learners(members: Sequence[Member], normalization: Normalization) -> list[Learner]:
-    """A learner for each member; raises UserError when a name is taken twice or a site has no normalization."""
-    names = [member.name for member in members]
-    for name in names:
-        if names.count(name) > 1:
-            raise UserError(f"two members are named {name!r}; give each its own name")
-    for member in members:
-        if member.site not in normalization:
-            raise UserError(f"{member.name}: no activations at {member.site}; there are {', '.join(normalization)}")
-    return [Learner(member, *normalization[member.site]) for member in members]
+def check_batch(batch: Batch, trainee: Trainee) -> None:
+    """Raise UserError when a batch is not what a member wants of it."""
+    member, d = trainee.learner.member, len(trainee.learner.mean)
+    if member.site not in batch:
+        raise UserError(f"{member.name}: the batch has no activations at {member.site}, only {', '.join(batch)}")
+    shape = tuple(batch[member.site].shape)
+    if shape != (member.batch_size, d):
+        raise UserError(
+            f"{member.name}: a batch at {member.site} has the shape {shape}, expected {(member.batch_size, d)}; "
+            "give the member the batch size of the stream"
+        )
+
+
+def _identity(learner: Learner) -> str:
+    """Of what a member's path is a function, but for the stream: itself, and how its input is normalized."""
+    mean = hashlib.sha256(learner.mean.numpy().tobytes()).hexdigest()
+    return fingerprint({"member": to_json(learner.member), "mean": mean, "scale": learner.scale})

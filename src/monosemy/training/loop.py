@@ -1,87 +1,160 @@
-"""The training loop: every member learns from the same batches, as many steps as it wants."""
+"""The training loop: every member learns from the same batches, as many as it wants, and can be taken up again."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+import contextlib
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from pathlib import Path
 
-from jaxtyping import Float
 from torch import Tensor
 
-from monosemy.core import UserError
-from monosemy.dictionaries import Dictionary
-from monosemy.training.ensemble import CurvePoint, Learner, Member, Normalization, learners
+from monosemy.core import UserError, held_interruptions
+from monosemy.training.ensemble import BeforeExport, TrainedMember, Trainee, check_batch
+from monosemy.training.fast import Engine
+from monosemy.training.learner import learners
+from monosemy.training.member import CurvePoint, Member, Normalization
+from monosemy.training.stream import Batch, BatchStream, StreamState
 
 Advance = Callable[[int | float], None]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TrainedMember:
-    """A member, the dictionary that it became, and how it went."""
-
-    member: Member
-    dictionary: Dictionary
-    curve: tuple[CurvePoint, ...]
+Observe = Callable[[str, CurvePoint], None]
 
 
 def train_members(
     members: Sequence[Member],
-    batches: Iterator[tuple[Mapping[str, Float[Tensor, "batch d"]], object]],
+    stream: BatchStream,
     normalization: Normalization,
+    *,
+    folders: Mapping[str, Path] | None = None,
+    checkpoint_every_seconds: int | float = 120,
     advance: Advance = lambda _: None,
+    observe: Observe = lambda _, __: None,
+    before_export: BeforeExport = lambda _: None,
     log_every: int = 50,
+    n_threads: int = 1,
 ) -> list[TrainedMember]:
     """Train members on one stream: batch after batch, each member that still has steps to do takes one.
 
-    batches: (site -> raw activations of the same tokens, state of the reader), as the store yields them.
-    advance: called with the number of members that took a step. log_every: steps between two points of the curve, which
-    also has step 0, the powers of two and the last step. A member's outcome is bit for bit the same whoever trains
-    beside it. Raises UserError when the stream ends too early, a batch has another size or width than the members want,
-    and when a loss is not finite.
+    What a member becomes is bit for bit the same whoever trains beside it. A member whose loss is not finite ends with
+    a `failure`, and the others go on. folders: of each member by its name, for checkpoints, weights at powers of two
+    and the log (training/checkpoint.py); what is found there is taken up, with the same bytes in the end as without a
+    break. None: nothing is written. advance: called with the number of members that took a step. observe: called with
+    each new point of a member's curve, which has every `log_every`-th step, the powers of two and the last step.
+    before_export: called with each learner whose steps are all taken. n_threads: members take their steps side by side;
+    a single one shares out its own (the hand-written steps); the bytes are those of one thread.
+
+    Ctrl-C and SIGTERM save at the next boundary of a step and then raise KeyboardInterrupt. Raises UserError when the
+    stream ends too early, a batch has another size or width than the members want, the disk is full, or a folder is
+    another member's.
     """
-    running = [_Running(learner) for learner in learners(members, normalization)]
-    n_steps = max((member.n_steps for member in members), default=0)
-    for step in range(n_steps):
-        active = [each for each in running if step < each.learner.member.n_steps]
-        batch = _next_batch(batches, active, step)
-        measure = _is_logged(step, log_every)
-        shared: dict[tuple[str, bool], Tensor] = {}
-        for each in active:
-            learner = each.learner
-            if learner.normalization not in shared:
-                shared[learner.normalization] = learner.normalize(batch[learner.member.site])
-            last = step == learner.member.n_steps - 1
-            point = learner.advance_(shared[learner.normalization], measure=measure or last)
-            each.curve += [point] if point is not None else []
-        advance(len(active))
-    return [
-        TrainedMember(member=each.learner.member, dictionary=each.learner.export(), curve=tuple(each.curve))
-        for each in running
+    engine = Engine(n_threads)
+    trainees = [
+        Trainee(learner, None if folders is None else folders[learner.member.name])
+        for learner in learners(members, normalization, engine)
     ]
+    for trainee in trainees:
+        trainee.take_up()
+    n_done = sum(trainee.step for trainee in trainees)
+    if n_done:
+        advance(n_done)
+    watch, running = _Watch(), list[Trainee]()
+    with engine, held_interruptions() as interrupted:
+        for running in _steps(trainees, stream, watch, observe, log_every, engine):
+            stops = interrupted()
+            due = watch.window_seconds() >= checkpoint_every_seconds
+            for trainee in running:
+                if due or stops or trainee.is_over:
+                    trainee.save()
+            if due:
+                watch.log(running)
+            advance(len(running))
+            if stops:
+                raise KeyboardInterrupt
+    watch.log(running)
+    return [trainee.finished(before_export, watch.loader_share()) for trainee in trainees]
 
 
-@dataclass(kw_only=False, slots=True)
-class _Running:
-    learner: Learner
-    curve: list[CurvePoint] = field(default_factory=list)
+def _steps(
+    trainees: Sequence[Trainee],
+    stream: BatchStream,
+    watch: "_Watch",
+    observe: Observe,
+    log_every: int,
+    engine: Engine,
+) -> Generator[list[Trainee], None, None]:
+    """Take the steps one after the other; after each, those who took it.
+
+    Members that were taken up at different steps: the stream begins where the earliest needs it, and each joins when
+    the stream has come to it.
+    """
+    pending = [trainee for trainee in trainees if not trainee.is_over]
+    if not pending:
+        return
+    first = min(pending, key=lambda trainee: trainee.step)
+    step = first.step
+    with contextlib.closing(stream.open(first.stream)) as batches:
+        while pending:
+            batch, state = _next_batch(batches, step, watch)
+            running = [trainee for trainee in pending if trainee.step == step]
+            for trainee, point in _advance(running, batch, state, engine, measure=_is_logged(step, log_every)):
+                if point is not None:
+                    observe(trainee.learner.member.name, point)
+            step += 1
+            yield running
+            pending = [trainee for trainee in pending if not trainee.is_over]
+
+
+def _advance(
+    running: Sequence[Trainee], batch: Batch, state: StreamState, engine: Engine, *, measure: bool
+) -> list[tuple[Trainee, CurvePoint | None]]:
+    """A step of each of them, side by side, on a batch that is normalized once for all that agree in how."""
+    shared: dict[tuple[str, bool], Tensor] = {}
+    for trainee in running:
+        check_batch(batch, trainee)
+        learner = trainee.learner
+        if learner.normalization not in shared:
+            shared[learner.normalization] = learner.normalize(batch[learner.member.site])
+
+    def advance(_thread: int, trainee: Trainee) -> tuple[Trainee, CurvePoint | None]:
+        return trainee, trainee.advance_(shared[trainee.learner.normalization], batch, state, measure=measure)
+
+    return engine.share(advance, running)
+
+
+def _next_batch(
+    batches: Generator[tuple[Batch, StreamState], None, None], step: int, watch: "_Watch"
+) -> tuple[Batch, StreamState]:
+    with watch.waiting():
+        found = next(batches, None)
+    if found is None:
+        raise UserError(f"the activations end after {step} batches; train fewer steps, or read them again")
+    return found
 
 
 def _is_logged(step: int, log_every: int) -> bool:
     return step % log_every == 0 or step & (step - 1) == 0
 
 
-def _next_batch(batches: Iterator, active: Sequence[_Running], step: int) -> Mapping[str, Tensor]:
-    """The next batch, checked against what the members want of it."""
-    found = next(batches, None)
-    if found is None:
-        raise UserError(f"the activations end after {step} batches; train fewer steps, or read them again")
-    batch = found[0]
-    for each in active:
-        member, d = each.learner.member, len(each.learner.mean)
-        if member.site not in batch:
-            raise UserError(f"{member.name}: the batch has no activations at {member.site}, only {', '.join(batch)}")
-        shape = tuple(batch[member.site].shape)
-        if shape != (member.batch_size, d):
-            raise UserError(
-                f"{member.name}: a batch at {member.site} has the shape {shape}, expected {(member.batch_size, d)}; "
-                "give the member the batch size of the stream"
-            )
-    return batch
+class _Watch:
+    """Times, which are shown and never decide what a member becomes; in windows from one checkpoint to the next."""
+
+    def __init__(self) -> None:
+        self._begun = self._window_begun = time.monotonic()
+        self._waited_seconds = self._waited_before_window = 0.0
+
+    @contextlib.contextmanager
+    def waiting(self) -> Generator[None, None, None]:
+        begun = time.monotonic()
+        yield
+        self._waited_seconds += time.monotonic() - begun
+
+    def loader_share(self) -> float:
+        seconds = time.monotonic() - self._begun
+        return self._waited_seconds / seconds if seconds > 0 else 0.0
+
+    def window_seconds(self) -> float:
+        return time.monotonic() - self._window_begun
+
+    def log(self, trainees: Sequence[Trainee]) -> None:
+        """Note the window with some members, and begin the next."""
+        for trainee in trainees:
+            trainee.log_timing(self.window_seconds(), self._waited_seconds - self._waited_before_window)
+        self._window_begun, self._waited_before_window = time.monotonic(), self._waited_seconds

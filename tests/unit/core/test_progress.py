@@ -1,10 +1,11 @@
 """Oracle: a clock that the test turns by hand, and the lines written down beforehand."""
 
 import io
+import re
 
 import pytest
 
-from monosemy.core import SILENT, Progress, silent
+from monosemy.core import SILENT, Progress, Row, silent
 
 
 class Clock:
@@ -128,3 +129,55 @@ def test_a_silent_display_says_nothing(progress: Progress, capsys: pytest.Captur
         task.note("c")
         progress.message("d")
     assert capsys.readouterr() == ("", "")
+
+
+def test_rows_write_a_plain_line_a_minute_and_one_at_their_end() -> None:
+    clock, stream = Clock(), io.StringIO()
+    with Progress(stream, clock=clock) as progress, progress.task("train", 10, "steps") as task:
+        for i in range(13):
+            clock.seconds = 10.0 * i
+            task.show(Row(name="a-seed0", cells={"L0": f"{i}"}))
+        task.show(Row(name="b-seed0", state="failed", reason="the loss is nan"))
+    assert stream.getvalue().splitlines() == [
+        "a-seed0: L0 6",
+        "a-seed0: L0 12",
+        "b-seed0: failed, the loss is nan",
+        "train: done, 0/10 steps, 0 steps/s, 2:00",
+    ]
+
+
+def test_on_a_terminal_rows_are_drawn_over_in_place_and_left_once_when_the_task_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("LINES", "12")
+    stream = Terminal()
+    with Progress(stream) as progress, progress.task("train", 30, "steps") as task:
+        for i in range(30):  # more than the terminal has lines
+            task.show(Row(name=f"member-seed{i}", cells={"L0": str(i)}))
+        progress.message("something else")
+        for i in range(30):
+            task.show(Row(name=f"member-seed{i}", cells={"L0": "done"}, state="done"))
+    screen = _screen(stream.getvalue())
+    assert [line.split() for line in screen if "member-seed" in line] == [
+        [f"member-seed{i}", "done"] for i in range(30)
+    ]
+    assert screen[0] == "something else" and screen[-1].startswith("train: done")
+    assert sum("dictionary" in line for line in screen) == 1
+
+
+def _screen(written: str) -> list[str]:
+    """What a terminal of endless height shows after these bytes: lines, erased and moved up as the codes say."""
+    lines, at = [""], 0
+    for piece in re.findall(r"\x1b\[[?\d;]*[A-Za-z]|\r|\n|[^\x1b\r\n]+", written):
+        if piece == "\n":
+            at += 1
+            lines += [""] * (at + 1 - len(lines))
+        elif piece == "\x1b[1A":
+            at -= 1
+        elif piece == "\x1b[2K":
+            lines[at] = ""
+        elif not piece.startswith(("\x1b", "\r")):
+            lines[at] += piece
+    return [line.rstrip() for line in lines if line.strip()]

@@ -8,12 +8,20 @@ from pathlib import Path
 import pytest
 import torch
 
-from monosemy.core import Advance, UserError, Workers
+from monosemy.core import Advance, Row, Teller, UserError, Workers, held_interruptions
 
 
 def square(number: int, advance: Advance) -> int:
     advance(number)
     return number * number
+
+
+def show_rows(number: int, teller: Teller) -> int:
+    for i in range(200):  # of which at most two a second are worth showing
+        teller.show(Row(name=f"member{number}", cells={"L0": str(i)}))
+        teller(1)
+    teller.show(Row(name=f"member{number}", cells={"left": "x" * 2_000}, state="done"))
+    return number
 
 
 def where(_: int, __: Advance) -> tuple[int, int]:
@@ -44,6 +52,16 @@ def wait_forever(path: Path, _: Advance) -> None:
     time.sleep(600)
 
 
+def save_when_interrupted(path: Path, advance: Advance) -> None:
+    with held_interruptions() as interrupted:
+        path.with_suffix(".begun").touch()
+        advance(1)
+        while not interrupted():
+            time.sleep(0.01)
+        path.write_text("saved")
+    raise KeyboardInterrupt
+
+
 @pytest.mark.parametrize("n", [1, 2])
 def test_results_come_in_the_order_of_the_tasks_and_advances_add_up(n: int) -> None:
     told: list[int | float] = []
@@ -52,6 +70,18 @@ def test_results_come_in_the_order_of_the_tasks_and_advances_add_up(n: int) -> N
         assert sum(told) == sum(range(20))
         assert list(workers.map(square, [7], told.append)) == [49]
         assert list(workers.map(square, [])) == []
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_rows_come_from_the_workers_thinned_out_and_the_last_ones_all(n: int) -> None:
+    shown: list[Row] = []
+    told: list[int | float] = []
+    with Workers(n) as workers:
+        assert list(workers.map(show_rows, range(60), told.append, shown.append)) == list(range(60))
+        next(workers.map(show_rows, range(100)))  # more is never read than a pipe holds: no worker waits for that
+    assert sum(told) == 60 * 200
+    assert {row.name for row in shown if row.state == "done"} == {f"member{i}" for i in range(60)}
+    assert 60 <= sum(row.state == "running" for row in shown) <= 120
 
 
 def test_two_workers_are_two_other_processes_of_one_thread() -> None:
@@ -97,6 +127,23 @@ def test_an_interrupt_ends_the_workers(tmp_path: Path) -> None:
     for path in pids:
         with pytest.raises(ProcessLookupError):
             os.kill(int(path.read_text()), 0)
+
+
+def test_tasks_that_hold_an_interrupt_back_save_and_no_other_begins(tmp_path: Path) -> None:
+    """Two workers have begun two of five tasks when the interrupt comes; the third was already on its way to them."""
+    paths = [tmp_path / str(i) for i in range(5)]
+    n_begun = 0
+
+    def interrupt(n: int | float) -> None:
+        nonlocal n_begun
+        n_begun += int(n)
+        if n_begun == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), Workers(2) as workers:
+        list(workers.map(save_when_interrupted, paths, interrupt))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0", "0.begun", "1", "1.begun"]
+    assert (tmp_path / "0").read_text() == (tmp_path / "1").read_text() == "saved"
 
 
 def test_fewer_than_one_is_refused() -> None:

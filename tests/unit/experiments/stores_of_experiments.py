@@ -151,7 +151,7 @@ def write_dictionary(
         dictionary.save(path)
         write_card(path, card)
         if curve is not None:
-            (path / "curve.json").write_text(json.dumps(curve))
+            (path / "curve.jsonl").write_text("".join(json.dumps(point) + "\n" for point in curve))
     return open_artifact(folder, kind="dictionary")
 
 

@@ -6,12 +6,10 @@ from monosemy.report import (
     DictionaryRun,
     compared,
     density_charts,
-    has_collapsed,
     layer_charts,
     methods_chart,
     read_dictionary_run,
     sparsity_charts,
-    training_charts,
 )
 from tests.unit.report.dictionary_run import TOPK, planted, write_run
 
@@ -49,15 +47,6 @@ def test_layers_in_their_order(run: DictionaryRun) -> None:
     assert f1.rows[0][3] == 0.211
     assert "resid_post.3 0.274" in f1.alt
     assert ce.name == "sites-ce-increase"
-
-
-def test_training_shows_what_collapsed(run: DictionaryRun) -> None:
-    l0, fvu = training_charts(run)
-    assert "tied L1 \u03b1=4 (collapsed)" in l0.svg.html
-    assert [e.sparsity for e in run.evaluations if has_collapsed(e)] == ["l1=4"]
-    assert {row[0] for row in fvu.rows} == {
-        p.name for p in planted() if p.steps and p.seed == 0 and p.lm == "trained" and p.site == TOPK.site and p.r == 4
-    }
 
 
 def test_densities_keep_the_dead_apart(run: DictionaryRun) -> None:

@@ -31,7 +31,7 @@ def test_the_page_in_its_order(tmp_path: Path, files: DictionaryRunFiles) -> Non
     expected = [
         *("Sparse dictionaries of stdlib-4x160", "Do the directions", "Yes, more than each of the 10 baselines"),
         *("F1 on contextual labels, by method", "Sparsity against error", "Contextual F1 by site"),
-        *("Sparsity while training", "How often latents fire: TopK k=16", "Chosen on validation", "Drawn at random"),
+        *("Sparsity while learning", "How often latents fire: TopK k=16", "Chosen on validation", "Drawn at random"),
         *("29 dictionaries, the headline ones in bold", "MMCS: the mean", "The paper takes the largest coefficient"),
         *("Labels with too few tokens or documents to be scored: match_statement", "Planted: nothing."),
         *("monosemy run --out runs/default", "bootstrap over 40 packages"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from monosemy.training import linear_decay, warm_up
+from monosemy.training import cosine_decay, linear_decay, warm_up
 
 
 def test_warm_up_by_hand() -> None:
@@ -16,3 +16,10 @@ def test_decay_by_hand() -> None:
     assert found == pytest.approx([1, 1, 1, 1, 1, 1, 1, 0.75, 0.5, 0.25])
     assert linear_decay(9, 10, 0.0) == 1.0
     assert linear_decay(10, 10, 0.4) == 0.0
+
+
+def test_cosine_by_hand() -> None:
+    """The last four of eight steps: (1 - cos(pi f)) / 2 at f = 1, 3/4, 1/2, 1/4."""
+    found = [cosine_decay(step, 8, 0.5) for step in range(9)]
+    assert found == pytest.approx([1, 1, 1, 1, 1, 0.853553, 0.5, 0.146447, 0], abs=1e-6)
+    assert cosine_decay(7, 8, 0.0) == 1.0
