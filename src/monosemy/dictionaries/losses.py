@@ -68,9 +68,10 @@ def auxk(
         auxk  = sum |e - e_hat|^2 / sum |e - mean(e)|^2        e = residual, taken as a constant
 
     It is what moves a dead latent, whose own gradient is zero. Exactly 0, without a graph, where no latent is dead, and
-    where the residual does not vary (`variation_of`). Fewer dead latents than k_aux: all of them. Source: Gao et al. 2024
-    (arXiv 2406.04093), appendix A.2; here without their ReLU on the dead latents (as SAELens), so that a latent with
-    only negative pre-activations is moved too, and without the decoder's bias, which the main reconstruction holds.
+    where the residual does not vary (`variation_of`). Fewer dead latents than k_aux: all of them. Source: Gao et al.
+    2024 (arXiv 2406.04093), appendix A.2; here without their ReLU on the dead latents (as SAELens), so that a latent
+    with only negative pre-activations is moved too, and without the decoder's bias, which the main reconstruction
+    holds.
     """
     dead = is_dead.nonzero().flatten()
     residual = residual.detach()
