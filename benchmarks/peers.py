@@ -8,6 +8,7 @@ a language model's batches: it is repeated here in its order, out of its own par
 import importlib
 import importlib.metadata
 import importlib.util
+import os
 import sys
 import types
 from collections.abc import Callable
@@ -156,6 +157,7 @@ class Sparsify(Contestant):
     def __init__(self, task: Task, start: Start) -> None:
         if task.architecture != "topk":
             raise PeerMissing(f"sparsify has no {task.architecture}")
+        os.environ["SPARSIFY_DISABLE_TRITON"] = "1"  # which it would take where it is installed, for a GPU
         sparsify = loaded("sparsify")
         config = sparsify.SparseCoderConfig(num_latents=task.n_latents, k=task.sparsity)
         self.sae = sparsify.SparseCoder(task.d, config, "cpu", dtype=torch.float32)
