@@ -1,5 +1,7 @@
-"""Settings of all tests: how many examples hypothesis tries, no deadline for one (machines are shared), and where Triton's
-kernels run: in its interpreter, unless there is a GPU. Triton reads this once, when it is imported, and torch may do that.
+"""Settings of all tests: how many examples hypothesis tries, and no deadline for one (machines are shared).
+
+And where Triton's kernels run: in its interpreter, unless there is a GPU. Triton reads this when it is imported, which
+torch does whenever it likes.
 """
 
 import os

@@ -11,6 +11,7 @@ from monosemy.training.loop import train_members
 from monosemy.training.member import CurvePoint, EarlyStop, Member, Normalization
 from monosemy.training.memory import MemoryNeed, count_parameters, training_bytes
 from monosemy.training.schedules import cosine_decay, linear_decay, warm_up
+from monosemy.training.stacks import Stacks, plan_stacks
 from monosemy.training.stepper import AutogradStepper, Step, Stepper
 from monosemy.training.stepper_choice import stepper_for
 from monosemy.training.stream import Batch, BatchStream, StreamState
@@ -35,6 +36,7 @@ __all__ = [
     "Normalization",
     "NotFinite",
     "OptimizerName",
+    "Stacks",
     "Step",
     "Stepper",
     "StreamState",
@@ -46,6 +48,7 @@ __all__ = [
     "cosine_decay",
     "count_parameters",
     "linear_decay",
+    "plan_stacks",
     "read_curve",
     "resample_",
     "stepper_for",

@@ -60,7 +60,7 @@ def resample_(
         return 0
     weight /= weight.max()
     latents = latents[: int(torch.count_nonzero(weight))]
-    rows = torch.multinomial(weight, len(latents), generator=generator)
+    rows = torch.multinomial(weight.cpu(), len(latents), generator=generator).to(x.device)
     module.reset_latents_(latents, directions[rows])
     for parameter in module.latent_parameters():
         optimizer.forget_rows_(parameter, latents)

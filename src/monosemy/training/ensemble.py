@@ -12,6 +12,7 @@ from monosemy.dictionaries import Dictionary
 from monosemy.training.checkpoint import Checkpoints, TrainingState
 from monosemy.training.learner import Learner, NotFinite
 from monosemy.training.member import CurvePoint, Member
+from monosemy.training.stepper import Step
 from monosemy.training.stream import Batch, StreamState
 
 BeforeExport = Callable[[Learner], None]
@@ -91,15 +92,18 @@ class Trainee:
                 ) from error
             self.curve, self._stream, self._saved_step = list(state.curve), state.stream, self.step
 
-    def advance_(self, normalized: Tensor, batch: Batch, stream: StreamState, *, measure: bool) -> CurvePoint | None:
+    def advance_(
+        self, normalized: Tensor, batch: Batch, stream: StreamState, *, measure: bool, step: Step | None = None
+    ) -> CurvePoint | None:
         """Take a step, and keep what is to be kept of it; a step that cannot be taken is this member's last.
 
-        stream: the state with which the next batch comes. Raises UserError when the disk is full.
+        stream: the state with which the next batch comes. step: what a stack saw that took it already. Raises UserError
+        when the disk is full.
         """
         learner = self.learner
-        step = learner.step
+        is_last = learner.step == learner.member.n_steps - 1
         try:
-            point = learner.advance_(normalized, measure=measure or step == learner.member.n_steps - 1)
+            point = learner.advance_(normalized, measure=measure or is_last, step=step)
         except NotFinite as error:
             self.fail(str(error), batch[learner.member.site])
             return None
@@ -172,5 +176,5 @@ def check_batch(batch: Batch, trainee: Trainee) -> None:
 
 def _identity(learner: Learner) -> str:
     """Of what a member's path is a function, but for the stream: itself, and how its input is normalized."""
-    mean = hashlib.sha256(learner.mean.numpy().tobytes()).hexdigest()
+    mean = hashlib.sha256(learner.mean.cpu().numpy().tobytes()).hexdigest()
     return fingerprint({"member": to_json(learner.member), "mean": mean, "scale": learner.scale})

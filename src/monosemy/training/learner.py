@@ -1,5 +1,6 @@
 """A member in training, and everything that its next step depends on."""
 
+import copy
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -30,7 +31,8 @@ class NotFinite(UserError):
 class Learner:
     """A member in training: its weights, its optimizer, its count of silent latents.
 
-    Raises UserError when k or the normalization cannot be.
+    device: where its tensors are, "cpu" or "cuda"; it begins with the same weights on both. Raises UserError when k,
+    the normalization or the device cannot be.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class Learner:
         scale: float,
         covariance: Covariance | None = None,
         engine: Engine | None = None,
+        device: str = "cpu",
     ) -> None:
         if not (math.isfinite(scale) and scale > 0 and np.isfinite(mean).all()):
             raise UserError(
@@ -48,12 +51,13 @@ class Learner:
             )
         self.member = member
         self.step = 0
-        self.mean = torch.from_numpy(mean if member.architecture.centered else np.zeros_like(mean))
+        self.device = _checked(device)
+        self.mean = torch.from_numpy(mean if member.architecture.centered else np.zeros_like(mean)).to(self.device)
         self.scale = scale
-        self.module = _built(member, len(mean), scale, covariance)
+        self.module = _built(member, len(mean), scale, covariance).to(self.device)
         self.optimizer = Adam(self.module, frozen=member.optimizer == "frozen_adam")
         self.stepper = stepper_for(self.module, self.optimizer, member.sparse_below, engine)
-        self.dead = DeadLatents(member.n_latents, member.dead_after_tokens)
+        self.dead = DeadLatents(member.n_latents, member.dead_after_tokens, self.device)
         self.n_active = torch.zeros(member.n_steps, dtype=torch.int64)  # of each step taken
         self._early_stopping = EarlyStopping(member.early_stop) if member.early_stop is not None else None
 
@@ -75,40 +79,50 @@ class Learner:
         return float(self.n_active[max(0, self.step - n) : self.step].sum()) / (n * self.member.batch_size)
 
     def normalize(self, x: Float[Tensor, "batch d"]) -> Float[Tensor, "batch d"]:
-        """(x - mean) / scale, in float32; the mean is 0 where the architecture wants no centering."""
+        """(x - mean) / scale, on its device; the mean is 0 where the architecture wants no centering."""
+        x = x.to(self.device)
         x = x - self.mean.to(x.dtype) if self.member.architecture.centered else x
         return x / self.scale
 
-    def advance_(self, x: Float[Tensor, "batch d"], *, measure: bool) -> CurvePoint | None:
+    def context(self) -> tuple[LossContext, float]:
+        """What the next step is taken with: what its loss may depend on, and the learning rate."""
+        context = LossContext(
+            fraction_done=self.step / self.member.n_steps,
+            is_dead=self.dead.is_dead(),
+            sparsity_factor=self.member.sparsity_factor_at(self.step),
+        )
+        return context, self.member.learning_rate_at(self.step)
+
+    def advance_(self, x: Float[Tensor, "batch d"], *, measure: bool, step: Step | None = None) -> CurvePoint | None:
         """One optimizer step on normalized activations; the point of the curve before it where `measure` is True.
 
-        Raises NotFinite, naming member and step, when loss or weights are not finite; the learner is of no use then.
+        step: what a stack has seen that took the step already, with `context`; None: it is taken here. Raises
+        NotFinite, naming member and step, when loss or weights are not finite; the learner is of no use then.
         """
-        member, is_dead = self.member, self.dead.is_dead()
-        context = LossContext(
-            fraction_done=self.step / member.n_steps,
-            is_dead=is_dead,
-            sparsity_factor=member.sparsity_factor_at(self.step),
-        )
-        step = self.stepper.step_(x, context, member.learning_rate_at(self.step))
+        if step is None:
+            step = self.stepper.step_(x, *self.context())
         if not step.is_finite:
             raise NotFinite(self._not_finite(x, step))
         variation = _variation(x) if measure or self._early_stopping is not None else 0.0
-        point = self._point(step, variation, int(is_dead.sum())) if measure else None
+        point = self._point(step, variation, int(self.dead.is_dead().sum())) if measure else None
         self.n_active[self.step] = step.n_active
         self.dead.update_(step.fired, len(x))
         self.step += 1
         if self._early_stopping is not None:
             self._early_stopping.update_(step.squared_error, variation)
         if self._resamples():
-            generator = torch_generator(member.seed, f"resample/{self.step}")
+            generator = torch_generator(self.member.seed, f"resample/{self.step}")
             resample_(self.module, self.optimizer, self.dead, x, step.row_error, generator)
         return point
 
     def export(self) -> Dictionary:
-        """The dictionary of raw activations that it is now; raises UserError, naming the member, if not finite."""
+        """The dictionary of raw activations that it is now, on the CPU.
+
+        Raises UserError, naming the member, if it is not finite.
+        """
+        module = self.module if self.device.type == "cpu" else copy.deepcopy(self.module).cpu()
         try:
-            return self.module.export(self.mean, self.scale)
+            return module.export(self.mean.cpu(), self.scale)
         except UserError as error:
             raise NotFinite(f"{self.member.name}: {error}; choose a lower learning rate") from error
 
@@ -169,8 +183,13 @@ class Learner:
         )
 
 
-def learners(members: Sequence[Member], normalization: Normalization, engine: Engine | None = None) -> list[Learner]:
-    """A learner for each member; raises UserError when a name is taken twice or a site has no normalization."""
+def learners(
+    members: Sequence[Member], normalization: Normalization, engine: Engine | None = None, device: str = "cpu"
+) -> list[Learner]:
+    """A learner for each member, all on one device.
+
+    Raises UserError when a name is taken twice or a site has no normalization.
+    """
     names = [member.name for member in members]
     for name in names:
         if names.count(name) > 1:
@@ -179,7 +198,15 @@ def learners(members: Sequence[Member], normalization: Normalization, engine: En
         if member.site not in normalization:
             raise UserError(f"{member.name}: no activations at {member.site}; there are {', '.join(normalization)}")
     given = [(member, normalization[member.site]) for member in members]
-    return [Learner(member, n[0], n[1], n[2] if len(n) == 3 else None, engine) for member, n in given]
+    return [Learner(member, n[0], n[1], n[2] if len(n) == 3 else None, engine, device) for member, n in given]
+
+
+def _checked(device: str) -> torch.device:
+    if device not in ("cpu", "cuda"):
+        raise UserError(f"the device is {device!r}; choose cpu or cuda")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UserError("the device is cuda, and there is no GPU that torch can use here; choose cpu")
+    return torch.device(device)
 
 
 def _built(member: Member, d: int, scale: float, covariance: Covariance | None) -> TrainableDictionary:

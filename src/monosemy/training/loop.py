@@ -12,6 +12,7 @@ from monosemy.training.ensemble import BeforeExport, TrainedMember, Trainee, che
 from monosemy.training.fast import Engine
 from monosemy.training.learner import learners
 from monosemy.training.member import CurvePoint, Member, Normalization
+from monosemy.training.stacks import Stacks
 from monosemy.training.stream import Batch, BatchStream, StreamState
 
 Advance = Callable[[int | float], None]
@@ -30,16 +31,18 @@ def train_members(
     before_export: BeforeExport = lambda _: None,
     log_every: int = 50,
     n_threads: int = 1,
+    device: str = "cpu",
 ) -> list[TrainedMember]:
     """Train members on one stream: batch after batch, each member that still has steps to do takes one.
 
-    What a member becomes is bit for bit the same whoever trains beside it. A member whose loss is not finite ends with
+    What a member becomes is bit for bit the same whoever trains beside it (on the CPU). A member whose loss is not finite ends with
     a `failure`, and the others go on. folders: of each member by its name, for checkpoints, weights at powers of two
     and the log (training/checkpoint.py); what is found there is taken up, with the same bytes in the end as without a
     break. None: nothing is written. advance: called with the number of members that took a step. observe: called with
     each new point of a member's curve, which has every `log_every`-th step, the powers of two and the last step.
     before_export: called with each learner whose steps are all taken. n_threads: members take their steps side by side;
-    a single one shares out its own (the hand-written steps); the bytes are those of one thread.
+    a single one shares out its own (the hand-written steps); the bytes are those of one thread. device: "cpu" or
+    "cuda"; on a GPU members of a kind take their steps as one stack, and bytes may depend on company (`MemberStack`).
 
     Ctrl-C and SIGTERM save at the next boundary of a step and then raise KeyboardInterrupt. Raises UserError when the
     stream ends too early, a batch has another size or width than the members want, the disk is full, or a folder is
@@ -48,7 +51,7 @@ def train_members(
     engine = Engine(n_threads)
     trainees = [
         Trainee(learner, None if folders is None else folders[learner.member.name])
-        for learner in learners(members, normalization, engine)
+        for learner in learners(members, normalization, engine, device)
     ]
     for trainee in trainees:
         trainee.take_up()
@@ -89,12 +92,12 @@ def _steps(
     if not pending:
         return
     first = min(pending, key=lambda trainee: trainee.step)
-    step = first.step
+    step, stacks = first.step, Stacks()
     with contextlib.closing(stream.open(first.stream)) as batches:
         while pending:
             batch, state = _next_batch(batches, step, watch)
             running = [trainee for trainee in pending if trainee.step == step]
-            for trainee, point in _advance(running, batch, state, engine, measure=_is_logged(step, log_every)):
+            for trainee, point in _advance(running, batch, state, engine, stacks, measure=_is_logged(step, log_every)):
                 if point is not None:
                     observe(trainee.learner.member.name, point)
             step += 1
@@ -103,18 +106,26 @@ def _steps(
 
 
 def _advance(
-    running: Sequence[Trainee], batch: Batch, state: StreamState, engine: Engine, *, measure: bool
+    running: Sequence[Trainee], batch: Batch, state: StreamState, engine: Engine, stacks: Stacks, *, measure: bool
 ) -> list[tuple[Trainee, CurvePoint | None]]:
-    """A step of each of them, side by side, on a batch that is normalized once for all that agree in how."""
+    """A step of each of them, on a batch that is moved and normalized once for all that agree in how.
+
+    Those of a stack take it together; the others then take theirs, side by side.
+    """
+    moved: dict[str, Tensor] = {}
     shared: dict[tuple[str, bool], Tensor] = {}
     for trainee in running:
         check_batch(batch, trainee)
-        learner = trainee.learner
+        learner, site = trainee.learner, trainee.learner.member.site
+        if site not in moved:
+            moved[site] = batch[site].to(learner.device)
         if learner.normalization not in shared:
-            shared[learner.normalization] = learner.normalize(batch[learner.member.site])
+            shared[learner.normalization] = learner.normalize(moved[site])
+    steps = stacks.steps_([trainee.learner for trainee in running], shared)
 
     def advance(_thread: int, trainee: Trainee) -> tuple[Trainee, CurvePoint | None]:
-        return trainee, trainee.advance_(shared[trainee.learner.normalization], batch, state, measure=measure)
+        normalized, step = shared[trainee.learner.normalization], steps.get(trainee.learner)
+        return trainee, trainee.advance_(normalized, batch, state, measure=measure, step=step)
 
     return engine.share(advance, running)
 

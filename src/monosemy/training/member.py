@@ -73,7 +73,7 @@ class Member:
     optimizer: OptimizerName = "adam"
     resample_every_steps: int = 0
     early_stop: EarlyStop | None = None
-    sparse_below: int | float = 0.15
+    sparse_below: int | float = 0.2
     variant: str | None = None
 
     def __post_init__(self) -> None:

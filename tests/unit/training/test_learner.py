@@ -218,3 +218,11 @@ def test_not_finite_is_refused_by_name() -> None:
     for mean, scale in ((np.zeros(5), 0.0), (np.zeros(5), math.nan), (np.full(5, math.inf), 1.0)):
         with pytest.raises(UserError, match="scale"):
             Learner(a_member(), mean, scale)
+
+
+@pytest.mark.parametrize("device", ["cuda", "gpu"])
+def test_a_device_that_is_not_there_is_refused(device: str) -> None:
+    if device == "cuda" and torch.cuda.is_available():
+        pytest.skip("there is one here")
+    with pytest.raises(UserError, match="choose cpu"):
+        Learner(a_member(), np.zeros(5), 1.0, device=device)

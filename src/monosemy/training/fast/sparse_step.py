@@ -22,6 +22,7 @@ from monosemy.training.stepper import Step
 
 _GUESS_SHARE = 0.95  # of the last step's k-th largest value: some more than k entries exceed it in nearly every row
 _BATCH_GUESS_SHARE = 0.9
+_TILE_BYTES = 2**19  # half of the second-level cache of a core of our machines
 
 
 @dataclass(kw_only=True, slots=True)
@@ -64,8 +65,9 @@ class SparseStep:
                 dead = AuxKStep(self.form, self.form.auxk, context.is_dead, len(x))
             if not self._encode(x, directions, workspace, carried, dead):
                 return None
-            self._decode(x, directions, workspace, penalty)
-            return self._finish(x, workspace, penalty, learning_rate, carried, dead)
+            tile = self._tile(len(x), int((workspace.row_end - workspace.row_start).sum()))
+            self._decode(x, directions, workspace, penalty, tile)
+            return self._finish(x, workspace, penalty, learning_rate, carried, dead, tile)
 
     def _encode(
         self, x: Tensor, directions: np.ndarray, workspace: Workspace, carried: Carried, dead: AuxKStep | None
@@ -130,7 +132,15 @@ class SparseStep:
         carried.guess = _BATCH_GUESS_SHARE * float(least)
         return True
 
-    def _decode(self, x: Tensor, directions: np.ndarray, workspace: Workspace, penalty: float) -> None:
+    def _tile(self, n_rows: int, n_active: int) -> int:
+        """How many directions, and how many rows of the batch, are visited at a time.
+
+        So many that a tile fits the cache, and more where they would meet fewer than eight entries of a row or latent.
+        """
+        n_latents, d = self.form.W_enc.shape
+        return max(_TILE_BYTES // (4 * d), 8 * n_latents * n_rows // max(n_active, 1), 1)
+
+    def _decode(self, x: Tensor, directions: np.ndarray, workspace: Workspace, penalty: float, tile: int) -> None:
         form = self.form
         bias = np.zeros(x.shape[1], np.float32) if form.b_dec is None else form.b_dec.detach().numpy()
         error_slope = np.float32(2 * form.error_weight / len(x))
@@ -139,8 +149,9 @@ class SparseStep:
         found = workspace.residual, workspace.slope, workspace.row_error
 
         def of_rows(_thread: int, piece: tuple[int, int]) -> None:
-            numbers = bias, error_slope, np.float32(penalty)
-            kernels.decode(rows, directions, *numbers, *piece, *lists, *found)
+            first, last = piece
+            numbers = bias, error_slope, np.float32(penalty), min(tile, len(directions))
+            kernels.decode(rows, directions, *numbers, first, last, *lists, *found)
 
         self.engine.share(of_rows, pieces(len(x), BLOCK_ROWS))
 
@@ -152,6 +163,7 @@ class SparseStep:
         learning_rate: float,
         carried: Carried,
         dead: AuxKStep | None,
+        tile: int,
     ) -> Step:
         form, n_rows = self.form, len(x)
         lists = workspace.row_start, workspace.row_end, workspace.index, workspace.value, workspace.slope
@@ -169,7 +181,7 @@ class SparseStep:
         is_finite = bool(np.isfinite(list(loss.values())).all())
         fired = torch.from_numpy(np.diff(workspace.column_start) > 0)
         if is_finite:
-            decoder_bias_gradient = self._gradients(x, workspace)
+            decoder_bias_gradient = self._gradients(x, workspace, min(tile, n_rows))
             if dead is not None:
                 dead.add_gradients_(x, workspace)
             is_finite = update_(form, self.optimizer, workspace, decoder_bias_gradient, learning_rate, self.engine)
@@ -183,7 +195,7 @@ class SparseStep:
             is_finite=is_finite,
         )
 
-    def _gradients(self, x: Tensor, workspace: Workspace) -> np.ndarray:
+    def _gradients(self, x: Tensor, workspace: Workspace, tile: int) -> np.ndarray:
         """The gradients of both matrices and of b_enc into the workspace; returns that of b_dec."""
         form, rows, residual = self.form, x.numpy(), workspace.residual
         error_slope, one = np.float32(2 * form.error_weight / len(x)), np.float32(1.0)
@@ -193,10 +205,12 @@ class SparseStep:
         decoder = encoder if form.W_dec is None else workspace.decoder_gradient
 
         def of_latents(_thread: int, piece: tuple[int, int]) -> None:
-            kernels.weighted_rows(*piece, start, row, slope, one, rows, False, encoder)
+            first, last = piece
+            kernels.weighted_rows(first, last, tile, start, row, slope, one, rows, False, encoder)
             if form.trains_decoder:
-                kernels.weighted_rows(*piece, start, row, value, error_slope, residual, decoder is encoder, decoder)
-            kernels.column_sums(*piece, start, slope, workspace.bias_gradient)
+                of_decoder = value, error_slope, residual, decoder is encoder, decoder
+                kernels.weighted_rows(first, last, tile, start, row, *of_decoder)
+            kernels.column_sums(first, last, start, slope, workspace.bias_gradient)
 
         self.engine.share(of_latents, pieces(len(encoder), BLOCK_LATENTS))
         return residual.sum(axis=0) * error_slope

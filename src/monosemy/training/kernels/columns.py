@@ -30,32 +30,38 @@ def transpose(n_rows, row_start, row_end, index, value, slope, column_start, col
 
 @compiled
 @no_type_check
-def weighted_rows(first, last, column_start, column_row, weight, factor, rows, accumulate, gradient):
-    """gradient[j] = factor sum_b weight_bj rows[b] for latents first to last; `accumulate`: added to what is there."""
+def weighted_rows(first, last, tile, column_start, column_row, weight, factor, rows, accumulate, gradient):
+    """gradient[j] = factor sum_b weight_bj rows[b] for latents first to last; `accumulate`: added to what is there.
+
+    So many rows as `tile` says are visited at a time, for all latents, so that they stay in the cache.
+    """
     d = rows.shape[1]
-    for j in range(first, last):
-        g = gradient[j]
-        if not accumulate:
-            for i in range(d):
-                g[i] = np.float32(0.0)
-        at, end = column_start[j], column_start[j + 1]
-        while at + 4 <= end:
-            w0 = factor * weight[at + 0]
-            w1 = factor * weight[at + 1]
-            w2 = factor * weight[at + 2]
-            w3 = factor * weight[at + 3]
-            r0 = rows[column_row[at + 0]]
-            r1 = rows[column_row[at + 1]]
-            r2 = rows[column_row[at + 2]]
-            r3 = rows[column_row[at + 3]]
-            for i in range(d):
-                g[i] += (w0 * r0[i] + w1 * r1[i]) + (w2 * r2[i] + w3 * r3[i])
-            at += 4
-        while at < end:
-            w0, r0 = factor * weight[at], rows[column_row[at]]
-            for i in range(d):
-                g[i] += w0 * r0[i]
-            at += 1
+    next_entry = column_start[first:last].copy()
+    for tile_end in range(tile, rows.shape[0] + tile, tile):
+        for j in range(first, last):
+            g = gradient[j]
+            if tile_end == tile and not accumulate:
+                for i in range(d):
+                    g[i] = np.float32(0.0)
+            at, end = next_entry[j - first], column_start[j + 1]
+            if tile_end < rows.shape[0]:
+                end = at
+                while end < column_start[j + 1] and column_row[end] < tile_end:
+                    end += 1
+            next_entry[j - first] = end
+            while at + 4 <= end:
+                w0, w1 = factor * weight[at], factor * weight[at + 1]
+                w2, w3 = factor * weight[at + 2], factor * weight[at + 3]
+                r0, r1 = rows[column_row[at]], rows[column_row[at + 1]]
+                r2, r3 = rows[column_row[at + 2]], rows[column_row[at + 3]]
+                for i in range(d):
+                    g[i] += (w0 * r0[i] + w1 * r1[i]) + (w2 * r2[i] + w3 * r3[i])
+                at += 4
+            while at < end:
+                w0, r0 = factor * weight[at], rows[column_row[at]]
+                for i in range(d):
+                    g[i] += w0 * r0[i]
+                at += 1
 
 
 @compiled

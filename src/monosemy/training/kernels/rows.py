@@ -169,53 +169,72 @@ def keep_from(least, n_tied, n_rows, row_start, row_end, index, value):
 @compiled
 @no_type_check
 def decode(
-    x, directions, bias, error_slope, penalty, first_row, last_row,
+    x, directions, bias, error_slope, penalty, tile, first_row, last_row,
     row_start, row_end, index, value, residual, slope, row_error,
 ):  # fmt: skip
     """For rows first_row to last_row: residual = z directions + bias - x, its square, and the slope of each entry.
 
-    slope = error_slope <residual, direction> + penalty        dL/dz at an active entry
+        slope = error_slope <residual, direction> + penalty        dL/dz at an active entry
+
+    So many directions as `tile` says are visited at a time, for all rows, so that they stay in the cache.
     """
-    d = x.shape[1]
+    d, n_latents = x.shape[1], directions.shape[0]
+    next_entry = row_start[first_row:last_row].copy()
     for row in range(first_row, last_row):
-        r, begin, end = residual[row], row_start[row], row_end[row]
+        r = residual[row]
         for i in range(d):
             r[i] = bias[i] - x[row, i]
-        at = begin
-        while at + 4 <= end:
-            z0, z1, z2, z3 = value[at], value[at + 1], value[at + 2], value[at + 3]
-            w0, w1 = directions[index[at]], directions[index[at + 1]]
-            w2, w3 = directions[index[at + 2]], directions[index[at + 3]]
-            for i in range(d):
-                r[i] += (z0 * w0[i] + z1 * w1[i]) + (z2 * w2[i] + z3 * w3[i])
-            at += 4
-        while at < end:
-            z0, w0 = value[at], directions[index[at]]
-            for i in range(d):
-                r[i] += z0 * w0[i]
-            at += 1
-        error = np.float32(0.0)
+    for tile_end in range(tile, n_latents + tile, tile):
+        for row in range(first_row, last_row):
+            r, at, end = residual[row], next_entry[row - first_row], row_end[row]
+            if tile_end < n_latents:
+                end = at
+                while end < row_end[row] and index[end] < tile_end:
+                    end += 1
+            next_entry[row - first_row] = end
+            while at + 4 <= end:
+                z0, z1, z2, z3 = value[at], value[at + 1], value[at + 2], value[at + 3]
+                w0, w1 = directions[index[at]], directions[index[at + 1]]
+                w2, w3 = directions[index[at + 2]], directions[index[at + 3]]
+                for i in range(d):
+                    r[i] += (z0 * w0[i] + z1 * w1[i]) + (z2 * w2[i] + z3 * w3[i])
+                at += 4
+            while at < end:
+                z0, w0 = value[at], directions[index[at]]
+                for i in range(d):
+                    r[i] += z0 * w0[i]
+                at += 1
+    for row in range(first_row, last_row):
+        r, error = residual[row], np.float32(0.0)
         for i in range(d):
             error += r[i] * r[i]
         row_error[row] = error
-        at = begin
-        while at + 4 <= end:
-            w0, w1 = directions[index[at]], directions[index[at + 1]]
-            w2, w3 = directions[index[at + 2]], directions[index[at + 3]]
-            s0, s1, s2, s3 = np.float32(0.0), np.float32(0.0), np.float32(0.0), np.float32(0.0)
-            for i in range(d):
-                s0 += r[i] * w0[i]
-                s1 += r[i] * w1[i]
-                s2 += r[i] * w2[i]
-                s3 += r[i] * w3[i]
-            slope[at] = error_slope * s0 + penalty
-            slope[at + 1] = error_slope * s1 + penalty
-            slope[at + 2] = error_slope * s2 + penalty
-            slope[at + 3] = error_slope * s3 + penalty
-            at += 4
-        while at < end:
-            w0, s0 = directions[index[at]], np.float32(0.0)
-            for i in range(d):
-                s0 += r[i] * w0[i]
-            slope[at] = error_slope * s0 + penalty
-            at += 1
+    next_entry[:] = row_start[first_row:last_row]
+    for tile_end in range(tile, n_latents + tile, tile):
+        for row in range(first_row, last_row):
+            r, at, end = residual[row], next_entry[row - first_row], row_end[row]
+            if tile_end < n_latents:
+                end = at
+                while end < row_end[row] and index[end] < tile_end:
+                    end += 1
+            next_entry[row - first_row] = end
+            while at + 4 <= end:
+                w0, w1 = directions[index[at]], directions[index[at + 1]]
+                w2, w3 = directions[index[at + 2]], directions[index[at + 3]]
+                s0, s1, s2, s3 = np.float32(0.0), np.float32(0.0), np.float32(0.0), np.float32(0.0)
+                for i in range(d):
+                    s0 += r[i] * w0[i]
+                    s1 += r[i] * w1[i]
+                    s2 += r[i] * w2[i]
+                    s3 += r[i] * w3[i]
+                slope[at] = error_slope * s0 + penalty
+                slope[at + 1] = error_slope * s1 + penalty
+                slope[at + 2] = error_slope * s2 + penalty
+                slope[at + 3] = error_slope * s3 + penalty
+                at += 4
+            while at < end:
+                w0, s0 = directions[index[at]], np.float32(0.0)
+                for i in range(d):
+                    s0 += r[i] * w0[i]
+                slope[at] = error_slope * s0 + penalty
+                at += 1

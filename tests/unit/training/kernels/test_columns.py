@@ -42,12 +42,13 @@ def test_column_form(z: scipy.sparse.csr_array) -> None:
     np.testing.assert_array_equal(slope[: z.nnz], 2 * expected.data)
 
 
+@pytest.mark.parametrize("tile", [1, 5, N_ROWS])
 @pytest.mark.parametrize("accumulate", [False, True])
-def test_weighted_rows(z: scipy.sparse.csr_array, accumulate: bool) -> None:
+def test_weighted_rows(z: scipy.sparse.csr_array, accumulate: bool, tile: int) -> None:
     start, row, value, _ = columns(z, z.data)
     rows = numpy_generator(1, "test-kernel-columns").normal(size=(N_ROWS, D)).astype(np.float32)
     gradient = np.full((N_LATENTS, D), 5.0, np.float32)
-    weighted_rows(2, 9, start, row, value, np.float32(-0.5), rows, accumulate, gradient)
+    weighted_rows(2, 9, tile, start, row, value, np.float32(-0.5), rows, accumulate, gradient)
     expected = np.full((N_LATENTS, D), 5.0)
     product = -0.5 * z.toarray().T.astype(np.float64) @ rows
     expected[2:9] = (5.0 if accumulate else 0.0) + product[2:9]

@@ -94,20 +94,22 @@ def test_cutting_keeps_the_largest_of_the_batch_ties_to_the_first(seed: int, n_k
     assert [row * 30 + index for row in range(6) for index, _ in entries(found, row)] == expected
 
 
+@pytest.mark.parametrize("tile", [1, 5, 12])
 @pytest.mark.parametrize("n_active", [0, 1, 3, 4, 9])
-def test_residual_error_and_slopes(n_active: int) -> None:
+def test_residual_error_and_slopes(n_active: int, tile: int) -> None:
     rng = numpy_generator(n_active, "test-kernel-decode")
     n_rows, d, n_latents = 5, 37, 12
     x, directions, bias = (rng.normal(size=shape).astype(np.float32) for shape in ((n_rows, d), (n_latents, d), (d,)))
-    index = np.concatenate([rng.permutation(n_latents)[:n_active] for _ in range(n_rows)] or [[]]).astype(np.int32)
+    index = np.concatenate([np.sort(rng.permutation(n_latents)[:n_active]) for _ in range(n_rows)] or [[]]).astype(
+        np.int32
+    )
     value = rng.random(n_rows * n_active).astype(np.float32)
     start = np.arange(n_rows, dtype=np.int64) * n_active
     residual, slope = np.full((n_rows, d), np.nan, np.float32), np.full(len(value), np.nan, np.float32)
     error = np.full(n_rows, np.nan, np.float32)
     end = start + n_active
-    decode(
-        x, directions, bias, np.float32(0.7), np.float32(0.2), 1, 4, start, end, index, value, residual, slope, error
-    )
+    numbers = bias, np.float32(0.7), np.float32(0.2), tile
+    decode(x, directions, *numbers, 1, 4, start, end, index, value, residual, slope, error)
     z = np.zeros((n_rows, n_latents))
     z[np.arange(n_rows).repeat(n_active), index] = value
     expected = z @ directions.astype(np.float64) + bias - x
