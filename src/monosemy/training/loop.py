@@ -35,7 +35,7 @@ def train_members(
 ) -> list[TrainedMember]:
     """Train members on one stream: batch after batch, each member that still has steps to do takes one.
 
-    What a member becomes is bit for bit the same whoever trains beside it (on the CPU). A member whose loss is not finite ends with
+    What a member becomes is bit for bit the same whoever trains beside it. A member whose loss is not finite ends with
     a `failure`, and the others go on. folders: of each member by its name, for checkpoints, weights at powers of two
     and the log (training/checkpoint.py); what is found there is taken up, with the same bytes in the end as without a
     break. None: nothing is written. advance: called with the number of members that took a step. observe: called with

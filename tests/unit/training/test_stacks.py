@@ -46,7 +46,8 @@ def test_who_is_alike_is_stacked(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_members_in_stacks_become_what_they_become_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Some end earlier than others, some are in no stack, one starts dead latents anew."""
-    alone = train_members(MEMBERS, a_stream(), NORMALIZATION)
+    members = [replace(member, n_steps=min(member.n_steps, 12)) for member in MEMBERS]
+    alone = train_members(members, a_stream(), NORMALIZATION)
     taken: list[int] = []
     steps_ = Stacks.steps_
 
@@ -57,14 +58,15 @@ def test_members_in_stacks_become_what_they_become_alone(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(loop, "Stacks", lambda: Stacks("cpu"))
     monkeypatch.setattr(Stacks, "steps_", counted)
-    stacked = train_members(MEMBERS, a_stream(), NORMALIZATION)
-    assert taken == [5] * 8 + [4] * 13
+    stacked = train_members(members, a_stream(), NORMALIZATION)
+    assert taken == [5] * 8 + [4] * 4
     for found, wanted in zip(stacked, alone, strict=True):
         assert found.dictionary is not None and wanted.dictionary is not None
         for name in ("W_enc", "b_enc", "W_dec", "b_dec"):
             off = (getattr(found.dictionary, name) - getattr(wanted.dictionary, name)).abs()
-            # Adam turns the rounding of a gradient that nearly vanishes into a share of a step, here of 0.01.
-            assert off.median() < 1e-4 and (off > 1e-3).double().mean() < 0.03, (found.member.name, name)
+            # Adam makes of the rounding of a gradient that nearly vanishes, as those of latents that start anew, a share
+            # of a step, here of 0.01: the hand-written steps on the CPU and autograd's end up to 0.003 apart too.
+            assert off.median() < 1e-4 and off.max() < 5e-3, (found.member.name, name)
         assert found.l0_train == pytest.approx(wanted.l0_train, abs=0.01)
         assert [point.n_dead for point in found.curve] == [point.n_dead for point in wanted.curve]
         assert [point.fvu for point in found.curve] == pytest.approx([point.fvu for point in wanted.curve], rel=1e-3)
