@@ -91,6 +91,7 @@ def test_a_name_says_what_its_member_is(which: str) -> None:
             assert (method, number) == ("topk", f"k{member.architecture.k}")
             assert member.learning_rate == Training().topk_learning_rate
         else:
+            assert isinstance(member.architecture, TiedL1Config)
             assert (method, float(number)) == ("tied_l1", member.architecture.coefficient)
             assert member.architecture.reduction == "sum"  # the paper's equation
             assert member.learning_rate == Training().l1_learning_rate

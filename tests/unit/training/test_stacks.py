@@ -64,8 +64,8 @@ def test_members_in_stacks_become_what_they_become_alone(monkeypatch: pytest.Mon
         assert found.dictionary is not None and wanted.dictionary is not None
         for name in ("W_enc", "b_enc", "W_dec", "b_dec"):
             off = (getattr(found.dictionary, name) - getattr(wanted.dictionary, name)).abs()
-            # Adam makes of the rounding of a gradient that nearly vanishes, as those of latents that start anew, a share
-            # of a step, here of 0.01: the hand-written steps on the CPU and autograd's end up to 0.003 apart too.
+            # Adam makes of the rounding of a gradient that nearly vanishes, as those of latents that start anew, a
+            # share of a step, here of 0.01: the hand-written steps on the CPU and autograd's are 0.003 apart too.
             assert off.median() < 1e-4 and off.max() < 5e-3, (found.member.name, name)
         assert found.l0_train == pytest.approx(wanted.l0_train, abs=0.01)
         assert [point.n_dead for point in found.curve] == [point.n_dead for point in wanted.curve]
@@ -104,6 +104,16 @@ def test_the_state_of_a_learner_is_that_of_its_stack() -> None:
     for learner, new in zip(whole, again, strict=True):
         assert all(torch.equal(a, b) for a, b in zip(learner.weights().values(), new.weights().values(), strict=True))
         assert torch.equal(learner.export().W_enc, new.export().W_enc)
+
+
+def test_who_leaves_a_stack_holds_no_memory_of_the_others() -> None:
+    learners = [learner_of(MEMBERS[0]), learner_of(MEMBERS[2]), learner_of(MEMBERS[8])]
+    found, x = Stacks("cpu"), learners[0].normalize(a_batch(0)[SITES[1]])
+    for running in (learners, learners[:2]):
+        found.steps_(running, {learners[0].normalization: x})
+    for learner, n_members in zip(learners, (2, 2, 1), strict=True):
+        for tensor in (*learner.module.parameters(), *learner.optimizer.state().values()):
+            assert tensor.untyped_storage().nbytes() == n_members * 4 * tensor.numel()
 
 
 def test_a_member_of_another_kind_joins_no_stack() -> None:

@@ -1,6 +1,6 @@
 """How kernels are compiled. Oracle: what Python itself gives."""
 
-from typing import no_type_check
+from typing import Any, no_type_check
 
 import numba
 import numpy as np
@@ -27,7 +27,7 @@ def test_nan_and_infinity_keep_their_meaning() -> None:
 def test_without_a_place_for_the_compiled_code_it_works_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     njit = numba.njit
 
-    def without_cache(*, cache: bool = False, **options: object) -> object:
+    def without_cache(*, cache: bool = False, **options: Any) -> Any:
         if cache:
             raise RuntimeError("cannot cache function: no locator available")
         return njit(**options)
