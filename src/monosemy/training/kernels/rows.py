@@ -168,6 +168,61 @@ def keep_from(least, n_tied, n_rows, row_start, row_end, index, value):
 
 @compiled
 @no_type_check
+def _end_in_tile(index, at, end, tile_end):
+    """Where the entries from `at` on, which are in ascending order, leave the latents below `tile_end`."""
+    while at < end and index[at] < tile_end:
+        at += 1
+    return at
+
+
+@compiled
+@no_type_check
+def _add_directions(directions, index, value, at, end, r):
+    """r += sum of value times direction, over the entries from `at` to `end`."""
+    d = r.shape[0]
+    while at + 4 <= end:
+        z0, z1, z2, z3 = value[at], value[at + 1], value[at + 2], value[at + 3]
+        w0, w1 = directions[index[at]], directions[index[at + 1]]
+        w2, w3 = directions[index[at + 2]], directions[index[at + 3]]
+        for i in range(d):
+            r[i] += (z0 * w0[i] + z1 * w1[i]) + (z2 * w2[i] + z3 * w3[i])
+        at += 4
+    while at < end:
+        z0, w0 = value[at], directions[index[at]]
+        for i in range(d):
+            r[i] += z0 * w0[i]
+        at += 1
+
+
+@compiled
+@no_type_check
+def _slopes_along(directions, index, at, end, r, error_slope, penalty, slope):
+    """slope = error_slope <r, direction> + penalty, for the entries from `at` to `end`."""
+    d = r.shape[0]
+    while at + 4 <= end:
+        w0, w1 = directions[index[at]], directions[index[at + 1]]
+        w2, w3 = directions[index[at + 2]], directions[index[at + 3]]
+        s0, s1, s2, s3 = np.float32(0.0), np.float32(0.0), np.float32(0.0), np.float32(0.0)
+        for i in range(d):
+            s0 += r[i] * w0[i]
+            s1 += r[i] * w1[i]
+            s2 += r[i] * w2[i]
+            s3 += r[i] * w3[i]
+        slope[at] = error_slope * s0 + penalty
+        slope[at + 1] = error_slope * s1 + penalty
+        slope[at + 2] = error_slope * s2 + penalty
+        slope[at + 3] = error_slope * s3 + penalty
+        at += 4
+    while at < end:
+        w0, s0 = directions[index[at]], np.float32(0.0)
+        for i in range(d):
+            s0 += r[i] * w0[i]
+        slope[at] = error_slope * s0 + penalty
+        at += 1
+
+
+@compiled
+@no_type_check
 def decode(
     x, directions, bias, error_slope, penalty, tile, first_row, last_row,
     row_start, row_end, index, value, residual, slope, row_error,
@@ -186,24 +241,10 @@ def decode(
             r[i] = bias[i] - x[row, i]
     for tile_end in range(tile, n_latents + tile, tile):
         for row in range(first_row, last_row):
-            r, at, end = residual[row], next_entry[row - first_row], row_end[row]
-            if tile_end < n_latents:
-                end = at
-                while end < row_end[row] and index[end] < tile_end:
-                    end += 1
+            at = next_entry[row - first_row]
+            end = _end_in_tile(index, at, row_end[row], tile_end)
             next_entry[row - first_row] = end
-            while at + 4 <= end:
-                z0, z1, z2, z3 = value[at], value[at + 1], value[at + 2], value[at + 3]
-                w0, w1 = directions[index[at]], directions[index[at + 1]]
-                w2, w3 = directions[index[at + 2]], directions[index[at + 3]]
-                for i in range(d):
-                    r[i] += (z0 * w0[i] + z1 * w1[i]) + (z2 * w2[i] + z3 * w3[i])
-                at += 4
-            while at < end:
-                z0, w0 = value[at], directions[index[at]]
-                for i in range(d):
-                    r[i] += z0 * w0[i]
-                at += 1
+            _add_directions(directions, index, value, at, end, residual[row])
     for row in range(first_row, last_row):
         r, error = residual[row], np.float32(0.0)
         for i in range(d):
@@ -212,29 +253,7 @@ def decode(
     next_entry[:] = row_start[first_row:last_row]
     for tile_end in range(tile, n_latents + tile, tile):
         for row in range(first_row, last_row):
-            r, at, end = residual[row], next_entry[row - first_row], row_end[row]
-            if tile_end < n_latents:
-                end = at
-                while end < row_end[row] and index[end] < tile_end:
-                    end += 1
+            at = next_entry[row - first_row]
+            end = _end_in_tile(index, at, row_end[row], tile_end)
             next_entry[row - first_row] = end
-            while at + 4 <= end:
-                w0, w1 = directions[index[at]], directions[index[at + 1]]
-                w2, w3 = directions[index[at + 2]], directions[index[at + 3]]
-                s0, s1, s2, s3 = np.float32(0.0), np.float32(0.0), np.float32(0.0), np.float32(0.0)
-                for i in range(d):
-                    s0 += r[i] * w0[i]
-                    s1 += r[i] * w1[i]
-                    s2 += r[i] * w2[i]
-                    s3 += r[i] * w3[i]
-                slope[at] = error_slope * s0 + penalty
-                slope[at + 1] = error_slope * s1 + penalty
-                slope[at + 2] = error_slope * s2 + penalty
-                slope[at + 3] = error_slope * s3 + penalty
-                at += 4
-            while at < end:
-                w0, s0 = directions[index[at]], np.float32(0.0)
-                for i in range(d):
-                    s0 += r[i] * w0[i]
-                slope[at] = error_slope * s0 + penalty
-                at += 1
+            _slopes_along(directions, index, at, end, residual[row], error_slope, penalty, slope)
