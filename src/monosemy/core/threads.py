@@ -10,20 +10,16 @@ from monosemy.core.errors import UserError
 
 
 def set_threads(n: int | None) -> int:
-    """Give torch, the BLAS and OpenMP libraries and Numba n threads each; None means every core this process may use.
+    """Give torch and the BLAS and OpenMP libraries n threads each; None means every core this process may use.
 
-    Returns the number set. Numba, where it is imported already, cannot have more than it was started with, and its
-    setting holds for the calling thread. Raises UserError when n < 1.
+    Returns the number set. Numba is told nothing: our kernels start no threads of its own, and it refuses another number
+    once some have been started. Raises UserError when n < 1.
     """
     if n is not None and n < 1:
         raise UserError(f"threads: expected at least 1, got {n}; leave it out to use every available core")
     n_threads = available_cores() if n is None else n
     torch.set_num_threads(n_threads)
     threadpoolctl.threadpool_limits(n_threads)
-    os.environ["NUMBA_NUM_THREADS"] = str(n_threads)  # read once, when Numba is imported, which costs a second
-    numba = sys.modules.get("numba")
-    if numba is not None:
-        numba.set_num_threads(min(n_threads, numba.config.NUMBA_NUM_THREADS))
     return n_threads
 
 

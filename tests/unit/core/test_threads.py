@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Iterator
 
+import numba
 import pytest
 import threadpoolctl
 import torch
@@ -12,8 +13,7 @@ from monosemy.core import UserError, available_cores, set_threads
 
 
 @pytest.fixture(autouse=True)
-def threads_as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("NUMBA_NUM_THREADS", "1")
+def threads_as_before() -> Iterator[None]:
     n_torch = torch.get_num_threads()
     with threadpoolctl.threadpool_limits():
         yield
@@ -25,26 +25,13 @@ def test_every_library_gets_the_number() -> None:
         assert set_threads(n) == n
         assert torch.get_num_threads() == n
         assert {pool["num_threads"] for pool in threadpoolctl.threadpool_info()} == {n}
-        assert os.environ["NUMBA_NUM_THREADS"] == str(n)
 
 
-def test_numba_is_told_where_it_runs_already_and_never_more_than_it_can(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Numba:
-        """What of Numba is used, with a pool of two."""
-
-        class config:
-            NUMBA_NUM_THREADS = 2
-
-        told: list[int] = []  # noqa: RUF012
-
-        @classmethod
-        def set_num_threads(cls, n: int) -> None:
-            cls.told.append(n)
-
-    monkeypatch.setitem(sys.modules, "numba", Numba)
-    set_threads(1)
-    set_threads(3)
-    assert Numba.told == [1, 2]
+def test_kernels_can_be_compiled_after_another_number_was_set() -> None:
+    """Numba reads its settings anew at each compilation, and refuses another number of threads than it has started."""
+    for n in (2, 1):
+        set_threads(n)
+        assert numba.njit(lambda x: x + 1)(n) == n + 1
 
 
 def test_none_is_every_available_core() -> None:
