@@ -12,8 +12,8 @@ from monosemy.core.errors import UserError
 def set_threads(n: int | None) -> int:
     """Give torch and the BLAS and OpenMP libraries n threads each; None means every core this process may use.
 
-    Returns the number set. Numba is told nothing: our kernels start none of its threads, and it refuses another number once
-    some have been started. Raises UserError when n < 1.
+    Returns the number set. Numba is told nothing: our kernels start none of its threads, and it refuses another number
+    once some have been started. Raises UserError when n < 1.
     """
     if n is not None and n < 1:
         raise UserError(f"threads: expected at least 1, got {n}; leave it out to use every available core")
