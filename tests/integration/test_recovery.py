@@ -1,7 +1,7 @@
-"""Every architecture finds a planted truth of 512 features in 256 dimensions, the paper's toy recipe.
+"""Every architecture finds a planted truth; `relu_l1` at the size and with the settings of the paper's replication.
 
-Oracle: the planted directions. A gate is .02 below the worst of five seeds (`benchmarks/recovery.py`, docs/log.md), and
-at least .4 above what random directions reach; `relu_l1`, trained as the paper's replication does, must be above .93.
+Oracle: the planted directions. A gate is .02 below the worst of five seeds (`python benchmarks/recovery.py small 5`,
+docs/log.md), and at least .4 above what as many random directions reach.
 """
 
 import pytest
@@ -9,24 +9,31 @@ import pytest
 from benchmarks.recovery import RECIPES, SIZES, recover
 
 GATES = {
-    "relu_l1": 0.93,
-    "tied_l1": 0.6,
-    "norm_weighted_l1": 0.6,
-    "topk": 0.6,
-    "batch_topk": 0.6,
-    "matryoshka": 0.6,
-    "jumprelu": 0.6,
-    "gated": 0.6,
+    "tied_l1": 0.807,
+    "norm_weighted_l1": 0.979,
+    "topk": 0.979,
+    "batch_topk": 0.967,
+    "matryoshka": 0.931,
+    "jumprelu": 0.969,
+    "gated": 0.797,
 }
+"""In 64 dimensions with 128 features, where random directions reach .348."""
 
 
 def test_every_architecture_has_a_gate() -> None:
-    assert set(GATES) == set(RECIPES)
+    assert {*GATES, "relu_l1"} == set(RECIPES)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", GATES)
 def test_the_truth_is_found(name: str) -> None:
-    recovery = recover(name, SIZES["full"], seed=0)
-    assert recovery.floor < 0.25
+    recovery = recover(name, SIZES["small"], seed=0)
+    assert recovery.floor < 0.36
     assert recovery.mmcs > max(GATES[name], recovery.floor + 0.4)
+
+
+@pytest.mark.slow
+def test_the_toy_recipe_of_the_paper_at_its_size() -> None:
+    """256 dimensions, 512 features, one correlated draw a batch, 4,000 steps, l1 .316, ratio 2: MMCS above .93."""
+    recovery = recover("relu_l1", SIZES["full"], seed=0)
+    assert recovery.floor < 0.25 and recovery.mmcs > 0.93
