@@ -238,7 +238,9 @@ class ActivationStore:
         path = self.artifact.file(name)
         if name not in self._verified:
             if file_sha256(path) != self.artifact.files[name]["sha256"]:
-                raise DamagedArtifact(f"{path} is damaged: its sha256 differs from the manifest's; make the store anew")
+                raise DamagedArtifact(
+                    f"{path} is damaged: its sha256 differs from the manifest's; make the store anew (--refresh)"
+                )
             self._verified.add(name)
         return path
 

@@ -306,7 +306,7 @@ def _at_point(member: Member, subject: Subject) -> bool:
         case TiedL1Config():
             wanted = architecture.coefficient == training.l1_headline
         case TopKConfig():
-            wanted = architecture.k == training.k
+            wanted = architecture.k == training.k and not architecture.frozen_decoder
         case _:
             wanted = False
     return wanted and (member.site, member.n_latents, member.seed) == (subject.middle.site, size, 0)

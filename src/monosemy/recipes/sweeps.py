@@ -1,7 +1,7 @@
 """Which dictionaries a recipe makes: one point that everything turns around, and the axes that leave it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from monosemy.dictionaries import TiedL1Config, TopKConfig
 from monosemy.experiments import BaselineConfig, TopKFormConfig
@@ -56,11 +56,14 @@ def topk(
     expansion: int | float | None = None,
     seed: int = 0,
     control: bool = False,
+    frozen_decoder: bool = False,
 ) -> Member:
-    """A TopK member at the recipe's point but for what is given."""
+    """A TopK member at the recipe's point but for what is given; with directions that stay random, a control."""
     k = training.k if k is None else k
-    rate = training.topk_learning_rate
-    return _member(training, place, TopKConfig(k=k), f"topk-k{k}", rate, expansion, seed, control)
+    name = f"topk-k{k}" + ("-frozen_decoder" if frozen_decoder else "")
+    architecture, rate = TopKConfig(k=k, frozen_decoder=frozen_decoder), training.topk_learning_rate
+    member = _member(training, place, architecture, name, rate, expansion, seed, control)
+    return replace(member, variant="frozen_decoder") if frozen_decoder else member
 
 
 def tied_l1(
@@ -80,7 +83,10 @@ def tied_l1(
 
 
 def default_sweep(training: Training, middle: Place, others: Sequence[Place]) -> Sweep:
-    """Seeds and coefficients at the middle layer, one TopK on each other, both methods at R=2, one on the control."""
+    """Seeds and coefficients at the middle layer, one TopK on each other, both methods at R=2; the controls.
+
+    These are a TopK whose directions stay random, and one on the activations of the model with random weights.
+    """
     seeds = range(training.n_seeds)
     headline = training.l1_headline
     members = [
@@ -90,6 +96,7 @@ def default_sweep(training: Training, middle: Place, others: Sequence[Place]) ->
         topk(training, middle, expansion=2),
         tied_l1(training, middle, expansion=2),
         *(topk(training, place) for place in others),
+        topk(training, middle, frozen_decoder=True),
     ]
     return Sweep(members=_distinct(members), control=(topk(training, middle, control=True),))
 
@@ -104,6 +111,7 @@ def full_sweep(training: Training, middle: Place, residual: Sequence[Place], mlp
         *(topk(training, middle, k=k) for k in FULL_K if k != training.k),
         *(tied_l1(training, middle, coefficient=c) for c in coefficients),
         *(make(training, middle, expansion=r) for make in (topk, tied_l1) for r in (1, 2, 8)),
+        topk(training, middle, frozen_decoder=True),
     ]
     control = [make(training, middle, seed=seed, control=True) for make in (topk, tied_l1) for seed in seeds]
     return Sweep(members=_distinct(members), control=_distinct(control))

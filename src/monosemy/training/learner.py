@@ -118,13 +118,15 @@ class Learner:
     def export(self) -> Dictionary:
         """The dictionary of raw activations that it is now, on the CPU.
 
-        Raises UserError, naming the member, if it is not finite.
+        Raises UserError, naming the member, if it is not finite or its threshold was not calibrated.
         """
         module = self.module if self.device.type == "cpu" else copy.deepcopy(self.module).cpu()
         try:
             return module.export(self.mean.cpu(), self.scale)
         except UserError as error:
-            raise NotFinite(f"{self.member.name}: {error}; choose a lower learning rate") from error
+            finite = all(bool(torch.isfinite(value).all()) for value in self.weights().values())
+            advice = "" if finite else "; choose a lower learning rate"
+            raise NotFinite(f"{self.member.name}: {error}{advice}") from error
 
     def weights(self) -> dict[str, Tensor]:
         """The parameters and buffers of the architecture; not copies."""

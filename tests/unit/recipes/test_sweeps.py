@@ -32,6 +32,7 @@ DEFAULT = [
     *(f"tied_l1-{c}-r4-resid_post.1-seed0" for c in ("0.6", "1", "3")),
     *(f"{what}-r2-resid_post.1-seed0" for what in ("topk-k16", "tied_l1-2")),
     *(f"topk-k16-r4-resid_post.{layer}-seed0" for layer in (0, 2, 3)),
+    "topk-k16-frozen_decoder-r4-resid_post.1-seed0",
 ]
 
 FULL = [
@@ -40,6 +41,7 @@ FULL = [
     *(f"topk-k{k}-r4-resid_post.1-seed0" for k in (4, 8, 32, 64)),
     *(f"tied_l1-{c}-r4-resid_post.1-seed0" for c in ("0.3", "0.6", "1", "1.5", "3", "4", "8")),
     *(f"{what}-r{r}-resid_post.1-seed0" for what in ("topk-k16", "tied_l1-2") for r in (1, 2, 8)),
+    "topk-k16-frozen_decoder-r4-resid_post.1-seed0",
 ]
 
 
@@ -88,7 +90,9 @@ def test_a_name_says_what_its_member_is(which: str) -> None:
         method, _, number = what.partition("-")
         assert method == member.method
         if isinstance(member.architecture, TopKConfig):
-            assert (method, number) == ("topk", f"k{member.architecture.k}")
+            frozen = member.architecture.frozen_decoder
+            assert (method, number) == ("topk", f"k{member.architecture.k}" + "-frozen_decoder" * frozen)
+            assert member.variant == ("frozen_decoder" if frozen else None)
             assert member.learning_rate == Training().topk_learning_rate
         else:
             assert isinstance(member.architecture, TiedL1Config)
@@ -109,7 +113,7 @@ def test_a_key_does_not_depend_on_the_company() -> None:
     assert len(common) == len(DEFAULT)
     assert all(keys[0][name] == keys[1][name] for name in common)
     both = keys[0].keys() & keys[2].keys()
-    assert len(both) == 8
+    assert len(both) == 9
     assert all(keys[0][name] == keys[2][name] for name in both)
 
 
@@ -123,6 +127,7 @@ def test_options_reach_every_member() -> None:
         "tied_l1-1-r3-resid_post.1-seed0",
         "topk-k5-r2-resid_post.1-seed0",
         "tied_l1-0.25-r2-resid_post.1-seed0",
+        "topk-k5-frozen_decoder-r3-resid_post.1-seed0",
     ]
     assert {(m.n_steps, m.batch_size) for m in (*sweep.members, *sweep.control)} == {(7, 33)}
 

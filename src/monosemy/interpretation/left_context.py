@@ -1,0 +1,78 @@
+"""What stands to the left of each position of a fragment: in the same fragment and the same document."""
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from jaxtyping import Bool, Int32
+
+from monosemy.evaluation import FragmentTable
+
+N_RECENT = 8
+"""How many tokens to the left count as recent."""
+
+
+@final
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class LinePlace:
+    """Tokens since the line began (0: the first of its line), and whether its begin is in the fragment.
+
+    Where it is not, the count is a lower bound: the number of tokens of the document that are seen to the left.
+    """
+
+    n_before: Int32[np.ndarray, "n_fragments position"]
+    known: Bool[np.ndarray, "n_fragments position"]
+
+
+def token_back(fragments: FragmentTable, back: int) -> Int32[np.ndarray, "n_fragments position"]:
+    """The id of the token so many places to the left (0: the token itself); -1 where the fragment does not show it.
+
+    That is so at a separator, and where the place lies before the fragment or before the document's first token.
+    """
+    seen = np.where(fragments.index >= 0, fragments.tokens, -1).astype(np.int32)
+    if back == 0:
+        return seen
+    moved = np.full_like(seen, -1)
+    moved[:, back:] = np.where(_n_shown(fragments)[:, back:] >= back, seen[:, :-back], -1)
+    return moved
+
+
+def line_place(fragments: FragmentTable) -> LinePlace:
+    """Where in its line each token stands; a line begins after a token with a line end in it, and with the document."""
+    ends = np.array(sorted(token for token, text in fragments.text.items() if "\n" in text), dtype=np.int64)
+    previous = token_back(fragments, 1)
+    begins = (fragments.index == 0) | np.isin(previous, ends)
+    position = np.arange(begins.shape[1], dtype=np.int32)
+    last = np.maximum.accumulate(np.where(begins, position, -1), axis=1)
+    shown = _n_shown(fragments)
+    since = position - last
+    known = (last >= 0) & (since <= shown)
+    return LinePlace(n_before=np.where(known, since, shown).astype(np.int32), known=known)
+
+
+def seen_before(
+    values: Int32[np.ndarray, "n_fragments position"], fragments: FragmentTable
+) -> Bool[np.ndarray, "n_fragments position"]:
+    """Whether a value (-1: none) stood before in the same document of the same fragment."""
+    n, width = values.shape
+    row = np.repeat(np.arange(n, dtype=np.int64), width)
+    key = np.stack([row, fragments.document.ravel().astype(np.int64), values.ravel().astype(np.int64)])
+    order = np.lexsort(key[::-1])
+    same = (np.diff(key[:, order], axis=1) == 0).all(axis=0)
+    seen = np.zeros(n * width, dtype=np.bool_)
+    seen[order[1:][same]] = True  # the sort is stable: of equals the first is the leftmost
+    return seen.reshape(n, width) & (values >= 0)
+
+
+def pair_numbers(fragments: FragmentTable) -> Int32[np.ndarray, "n_fragments position"]:
+    """A number for each pair of previous and current token, -1 where the fragment does not show the previous one."""
+    previous, current = token_back(fragments, 1).astype(np.int64), token_back(fragments, 0).astype(np.int64)
+    pair = previous * (int(current.max(initial=0)) + 1) + current
+    numbers = np.unique(pair, return_inverse=True)[1].reshape(pair.shape).astype(np.int32)
+    return np.where((previous >= 0) & (current >= 0), numbers, np.int32(-1))
+
+
+def _n_shown(fragments: FragmentTable) -> Int32[np.ndarray, "n_fragments position"]:
+    """How many tokens of the same document the fragment shows to the left of each position."""
+    position = np.arange(fragments.index.shape[1], dtype=np.int32)
+    return np.minimum(np.maximum(fragments.index, 0), position).astype(np.int32)
