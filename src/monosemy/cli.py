@@ -1,6 +1,7 @@
 """The command line: `monosemy COMMAND [options]`; every option is a field of the command's frozen configuration."""
 
 import contextlib
+import dataclasses
 import io
 import shlex
 import sys
@@ -25,16 +26,19 @@ from monosemy.core import (
     write_artifact,
 )
 from monosemy.lm import Precision
+from monosemy.pipeline import RUN_FILE, read_run
 from monosemy.recipes import (
     RECIPES,
     Convert,
     EmbeddedLM,
     Evaluate,
     Harvest,
+    Interpret,
     StdlibRun,
     Until,
     convert,
     evaluate_dictionary,
+    interpret_dictionary,
     plan_stdlib,
     run_harvest,
     run_stdlib,
@@ -139,6 +143,39 @@ def _evaluate(words: list[str]) -> None:
     print("\n".join(table))  # noqa: T201
 
 
+def _interpret(words: list[str]) -> None:
+    """`monosemy interpret RUN [options]`, a run's folder, or `monosemy interpret DICTIONARY [options]`."""
+    options = _parse(Interpret, words, "monosemy interpret", default=tyro.MISSING_NONPROP)
+    command = ["monosemy", "interpret", *words]
+    with Progress() as progress:
+        if (options.target / RUN_FILE).is_file():
+            summary = _interpret_run(options, command, progress)
+        else:
+            summary = interpret_dictionary(options, command=command, progress=progress)
+    print("\n".join(summary))  # noqa: T201
+
+
+def _interpret_run(options: Interpret, command: list[str], progress: Progress) -> list[str]:
+    """The run that the folder records, with these options of interpreting; what it has made already is found again."""
+    recorded = read_run(options.target / RUN_FILE).command
+    if len(recorded) < 2 or recorded[1] not in _RECIPE_COMMANDS:
+        allowed = ", ".join(_RECIPE_COMMANDS)
+        raise UserError(
+            f"{options.target} was made by `{shlex.join(recorded)}`; interpret a folder that one of monosemy {allowed} "
+            "made, or a dictionary's"
+        )
+    config = dataclasses.replace(
+        _recipe_config(recorded[1], recorded[2:]),
+        out=options.target,
+        interpreting=options.interpreting,
+        threads=options.threads,
+        refresh=False,
+    )
+    return run_stdlib(
+        config, command=command, progress=progress, judging=options.judging, record_file=INTERPRET_RECORD_FILE
+    )
+
+
 def _harvest(words: list[str]) -> None:
     """`monosemy harvest [RECIPE] [options]`; with --describe a page about any model's activations on a text."""
     if "--describe" not in words:
@@ -187,6 +224,10 @@ def _convert(words: list[str]) -> None:
     print("\n".join(convert(config)))  # noqa: T201
 
 
+_RECIPE_COMMANDS = ("run", "harvest", "train", "evaluate", "report")
+INTERPRET_RECORD_FILE = "interpret.json"
+"""What `monosemy interpret RUN` did, beside the record of the run."""
+
 COMMANDS = {
     "run": Command(
         summary=f"everything, from the text to the report; recipes: {', '.join(RECIPES)}",
@@ -198,6 +239,10 @@ COMMANDS = {
     "evaluate": Command(
         summary="the run up to its measurements; or, of a dictionary's folder: measure it on any model and text",
         run=_evaluate,
+    ),
+    "interpret": Command(
+        summary="what the latents of a run's folder, or of a dictionary's, respond to: explained and scored, any judge",
+        run=_interpret,
     ),
     "report": Command(
         summary="the run's pages anew, from what is measured already",

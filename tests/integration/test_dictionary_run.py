@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ TINY = [
     *("--layers", "0-1", "--context-length", "64", "--n-steps", "12", "--batch-size", "64", "--k", "4"),
     *("--n-seeds", "2", "--l1-coefficients", "0.5", "1.0", "--l1-headline", "1.0", "--expansion-factor", "3"),
     *("--n-control-sequences", "40", "--n-score-sequences", "30", "--n-splice-sequences", "4", "--n-fit-rows", "500"),
+    *("--latents", "3", "--methods", "topk", "pca"),
 ]
 
 # A process that kills itself with SIGKILL at the n-th call of a function, which is as sudden as the real thing.
@@ -51,6 +53,8 @@ KILLS = {
     "measure": ("monosemy.experiments.evaluations", "spliced_sums", 3),
     "contexts": ("monosemy.experiments.contexts", "sample_fragments", 2),
     "compare": ("monosemy.experiments.comparison", "mmcs", 1),
+    "explain": ("monosemy.interpretation.interpret", "ScratchRows.add", 2),
+    "sum up": ("monosemy.experiments.interpretation_summary", "interpretation_summary", 1),
     "report": ("monosemy.recipes.stdlib", "write_dictionary_page", 1),
 }
 
@@ -110,6 +114,8 @@ def test_from_text_to_report(finished: Path) -> None:
     assert {"fvu", "l0", "ce_increase", "kl", "mmcs", "matched_cosine", "alive_paper"} <= measured
     assert {result.status for result in results if result.metric.startswith("label_")} == {"not_applicable"}
     assert {result.lm for result in results if result.method == "topk"} == {"trained", "random"}
+    latents = [json.loads(line) for line in (finished / "latents.jsonl").read_text().splitlines()]
+    assert {row["dictionary"].partition("-")[0] for row in latents} == {"topk", "pca"}
     page = (finished / "report" / "index.html").read_text()
     assert "no exact labels" in page and "http://" not in page.replace("http://www.w3.org", "")
 
@@ -143,6 +149,51 @@ def test_the_report_can_be_written_anew_but_not_before_it_is_measured(
     assert "make them first" in capsys.readouterr().err
 
 
+def test_a_finished_run_is_interpreted_further(finished: Path, subject: list[str], tmp_path: Path) -> None:
+    """Other latents, another method, a control: what the run has made is found again, its own record stays."""
+    out = tmp_path / "run"
+    shutil.copytree(finished, out)
+    record = (out / "run.json").read_bytes()
+    words = ["--latents", "2", "--methods", "topk", "random_topk", "--axes", "controls", "--threads", "1"]
+    assert main(["interpret", str(out), *words]) == 0
+    assert (out / "run.json").read_bytes() == record
+    stages = json.loads((out / "interpret.json").read_text())["stages"]
+    assert {stage["name"] for stage in stages if stage["status"] == "computed"} == {
+        *("fragments", "interpretation", "interpretation-summary", "activations"),
+    }
+    names = {json.loads(line)["dictionary"] for line in (out / "latents.jsonl").read_text().splitlines()}
+    assert names == {
+        *("topk-k4-r3-resid_post.0-seed0", "topk-k4-frozen_decoder-r3-resid_post.0-seed0"),
+        *("control-topk-k4-r3-resid_post.0-seed0", "control-random_topk-k4-resid_post.0-seed0"),
+        "random_topk-k4-resid_post.0-seed0",
+    }
+
+
+def test_one_dictionary_is_interpreted(finished: Path, subject: list[str], tmp_path: Path) -> None:
+    folder = next(f for f in finished.glob("dictionary-*") if "topk" in (f / "manifest.json").read_text())
+    words = ["--lm", subject[1], *subject[2:], "--out", str(tmp_path), "--context-length", "64", "--latents", "2"]
+    assert main(["interpret", str(folder), *words, "--threads", "1"]) == 0
+    assert (tmp_path / "report" / "index.html").is_file()
+    assert {r.split for r in read_results(tmp_path / "results.jsonl")} == {"test"}
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--methods", "top"], "unknown method 'top', did you mean 'topk'?"),
+        (["--judge", "openai"], "--judge openai needs a model"),
+        (["--judge", "replay"], "name their file with --calls"),
+        (["--latents", "0"], "give at least 1"),
+    ],
+)
+def test_what_cannot_be_is_said_in_one_line(
+    words: list[str], says: str, finished: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["interpret", str(finished), *words, "--threads", "1"]) == 2
+    assert says in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.slow
 def test_the_same_run_by_two_workers_gives_the_same_bytes(finished: Path, subject: list[str], tmp_path: Path) -> None:
     assert main(_run(tmp_path / "b", subject, threads=2)) == 0
     ours, theirs = _contents(finished), _contents(tmp_path / "b")

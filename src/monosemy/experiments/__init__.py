@@ -12,6 +12,15 @@ from monosemy.experiments.evaluations import (
     reference_job,
 )
 from monosemy.experiments.ground import GroundConfig, TextModelsConfig, measure_language_model, measure_text_models
+from monosemy.experiments.interpretation_summary import InterpretationSummaryConfig, summary_stage
+from monosemy.experiments.interpretations import (
+    CALLS_FILE,
+    ExplainConfig,
+    explain_config,
+    interpretation_fragments,
+    interpretation_job,
+    sampled_latents,
+)
 from monosemy.experiments.learning import (
     MEMBERS_A_JOB,
     LmKind,
@@ -27,6 +36,7 @@ from monosemy.experiments.texts import EMBEDDED_CORPUS, corpus_named, documents_
 from monosemy.experiments.training_rows import TrainingRows, training_cells
 
 __all__ = [
+    "CALLS_FILE",
     "COMPARISON_FILE",
     "EMBEDDED_CORPUS",
     "MEMBERS_A_JOB",
@@ -34,8 +44,10 @@ __all__ = [
     "BaselineConfig",
     "ComparisonConfig",
     "EvaluationConfig",
+    "ExplainConfig",
     "GroundConfig",
     "HeldOut",
+    "InterpretationSummaryConfig",
     "LmKind",
     "ProbeConfig",
     "Recording",
@@ -50,13 +62,18 @@ __all__ = [
     "corpus_named",
     "documents_for",
     "evaluation_job",
+    "explain_config",
     "fragments_job",
     "has_labels",
+    "interpretation_fragments",
+    "interpretation_job",
     "measure_language_model",
     "measure_text_models",
     "probe_job",
     "reference_job",
+    "sampled_latents",
     "store_stage",
+    "summary_stage",
     "table_job",
     "top_k_form_job",
     "trained_stage",

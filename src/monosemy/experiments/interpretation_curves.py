@@ -9,8 +9,11 @@ from jaxtyping import Float64
 from monosemy.core import bootstrap_ratios
 from monosemy.experiments.interpretation_folders import Interpreted
 
-BITS = np.arange(0.0, 257.0, 4.0)
-"""Where the mean curve is taken; beyond, a rule list is longer than most contexts it speaks of."""
+BITS = np.arange(0.0, 513.0, 8.0)
+"""Where the mean curve is taken."""
+
+AREA_BITS = 256
+"""Up to where the area under it is taken; beyond, a list of rules is longer than most texts that it speaks of."""
 
 
 def steps_at(
@@ -41,7 +44,7 @@ def mean_curve(group: Sequence[Interpreted], generator: np.random.Generator) -> 
     return {
         **{"n": len(rows), "bits": BITS.tolist()},
         **{"value": found.value.tolist(), "low": found.low.tolist(), "high": found.high.tolist()},
-        "area": float(curves.mean()),
+        "area": float(curves[:, BITS <= AREA_BITS].mean()),
         "bits_to_90": float(np.median(reached)) if reached else None,
         "reached_share": len(reached) / len(rows),
         "median_bits": float(np.median([row["bits"] for row in rows if row["bits"] is not None] or [0.0])),

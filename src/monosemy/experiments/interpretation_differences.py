@@ -9,14 +9,17 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float64
 
-from monosemy.core import Interval, numpy_generator, smallest_detectable_difference
-from monosemy.experiments.interpretation_folders import ARRAYS_FILE, LEARNED, Interpreted
-from monosemy.interpretation import mean_ap_lift, mean_pearson, resamples
+from monosemy.core import numpy_generator, smallest_detectable_difference
+from monosemy.experiments.interpretation_folders import LEARNED, Interpreted
+from monosemy.interpretation.interpretation_files import COUNTS_FILE
+from monosemy.interpretation.latent_scores import SCORES, Score
+from monosemy.interpretation.score_intervals import interval_around, mean_statistic, resamples
 
 COMPARED = (("uniform", "full"), ("ap_lift", "full"), ("top_random", "paper"))
 """The scores, with their budgets, of which differences are printed."""
 
-CORRELATIONS = ("top_random", "top", "random", "uniform")
+RESAMPLED = (*COMPARED, ("random", "paper"))
+"""The scores of which the mean over seeds has an interval."""
 
 Kind = Literal["methods", "random_weights", "frozen_decoder", "shuffled"]
 """What a difference is taken to: another method, or one of the controls."""
@@ -42,22 +45,23 @@ def resampled_scores(folder: Path, name: str, resampling: Resampling) -> Draws:
     n = resampling.n_resamples
     units, _ = resamples(len(resampling.units), 1, numpy_generator(resampling.seed, "bootstrap/units"), n)
     found: dict[str, np.ndarray] = {}
-    with np.load(folder / ARRAYS_FILE, allow_pickle=False) as arrays:
+    with np.load(folder / COUNTS_FILE, allow_pickle=False) as arrays:
         n_latents = len(arrays["latent"])
         if not n_latents:
             return {}
         generator = numpy_generator(resampling.seed, f"bootstrap/latents/{name}")
         _, latents = resamples(1, n_latents, generator, n)
-        counts = _with_everything_once(units), _with_everything_once(latents)
+        drawn = _with_everything_once(units), _with_everything_once(latents)
         place = np.array([resampling.units.index(unit) for unit in arrays["unit"].tolist()])
-        for budget, score, key in _keys():
-            if key not in arrays:
+        for key, score, array in _keys():
+            if array not in arrays:
                 continue
-            own = arrays[key]
-            sums = np.zeros((n_latents, len(resampling.units), *own.shape[2:]))
-            sums[:, place] = own
-            statistic = mean_ap_lift if score.startswith("ap_lift") else mean_pearson
-            found[f"{budget}/{score}"] = statistic(sums, *counts)
+            own = arrays[array]
+            counts = np.zeros((n_latents, len(resampling.units), *own.shape[2:]))
+            counts[:, place] = own
+            means = mean_statistic(counts, score.statistic, *drawn)
+            if not np.isnan(means[0]):
+                found[key] = means
     return found
 
 
@@ -69,7 +73,8 @@ def method_scores(group: Sequence[Interpreted], draws: Mapping[str, Draws]) -> l
         if score.endswith("/floor"):
             continue
         members = [each for each in group if key in draws[each.name]]
-        interval = interval_of(_over_seeds(members, draws, key))
+        means = _over_seeds(members, draws, key)
+        interval = interval_around(float(means[0]), means[1:])
         seeds = [
             {"dictionary": each.name, "seed": each.about["seed"], "value": float(draws[each.name][key][0])}
             for each in members
@@ -95,7 +100,8 @@ def score_differences(groups: Sequence[Sequence[Interpreted]], draws: Mapping[st
             key, other = f"{budget}/{score}", f"{budget}/{score}" + ("/floor" if kind == "shuffled" else "")
             if not all(key in draws[each.name] for each in a) or not all(other in draws[each.name] for each in b):
                 continue
-            interval = interval_of(_over_seeds(a, draws, key) - _over_seeds(b, draws, other))
+            means = _over_seeds(a, draws, key) - _over_seeds(b, draws, other)
+            interval = interval_around(float(means[0]), means[1:])
             rows.append(
                 {
                     **{"kind": kind, "head": a[0].stem, "against": b[0].stem, "score": score, "budget": budget},
@@ -107,18 +113,11 @@ def score_differences(groups: Sequence[Sequence[Interpreted]], draws: Mapping[st
     return rows
 
 
-def interval_of(draws: Float64[np.ndarray, " draws"], level: float = 0.95) -> Interval:
-    """The first as the value, the percentile interval of the others, widened to hold the value."""
-    value = float(draws[0])
-    low, high = np.quantile(draws[1:], [0.5 - level / 2, 0.5 + level / 2])
-    return Interval(value=value, low=min(float(low), value), high=max(float(high), value))
-
-
 def _pairs(
     groups: Sequence[Sequence[Interpreted]],
 ) -> Iterator[tuple[Kind, Sequence[Interpreted], Sequence[Interpreted]]]:
     trained = [group for group in groups if group[0].about["lm"] == "trained"]
-    heads = [g for g in trained if g[0].about["method"] in LEARNED and g[0].about["variant"] is None]
+    heads = [g for g in trained if g[0].about["method"] in LEARNED and g[0].variant is None]
     everything = list(combinations(trained, 2))
     for a, b in everything if not heads else ((a, b) for a in heads for b in trained if b is not a):
         if a[0].about["site"] == b[0].about["site"]:
@@ -134,7 +133,7 @@ def _pairs(
 def _differ_in(a: Sequence[Interpreted], b: Sequence[Interpreted], what: str) -> bool:
     """Whether two dictionaries are alike but for this; of a variant, whether the second is the frozen one of it."""
     alike = [key for key in ("method", "variant", "lm", "site", "expansion_factor", "sparsity") if key != what]
-    one, other = a[0].about, b[0].about
+    one, other = (each[0].about | {"variant": each[0].variant} for each in (a, b))
     if any(one[key] != other[key] for key in alike) or one[what] == other[what]:
         return False
     return what != "variant" or (one[what] is None and other[what] == "frozen_decoder")
@@ -144,13 +143,15 @@ def _over_seeds(group: Sequence[Interpreted], draws: Mapping[str, Draws], key: s
     return np.mean([draws[each.name][key] for each in group], axis=0)
 
 
-def _keys() -> Iterator[tuple[str, str, str]]:
-    """Budget, score (with `/floor`) and name of the array."""
-    for budget in ("paper", "full"):
-        for end in ("", "/floor"):
-            for score in CORRELATIONS:
-                yield budget, score + end, f"{budget}/{score}/sums{end}"
-            yield budget, f"ap_lift{end}", f"{budget}/ap/levels{end}"
+def _keys() -> Iterator[tuple[str, Score, str]]:
+    """The key among the draws, the score, and the name of the array of its counts."""
+    of_name = {score.name: score for score in SCORES}
+    for name, budget in RESAMPLED:
+        score = of_name[name]
+        own = "sums" if score.is_correlation else "levels" if score.key == "ap" else "counts"
+        yield f"{budget}/{name}", score, f"{budget}/{score.key}/{own}"
+        if (name, budget) in COMPARED:
+            yield f"{budget}/{name}/floor", score, f"{budget}/{score.key}/floor"
 
 
 def _with_everything_once(counts: np.ndarray) -> np.ndarray:

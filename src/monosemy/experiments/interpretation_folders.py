@@ -1,8 +1,8 @@
-"""The folders that interpreting dictionaries leaves, read back: who was scored, what each latent scored, and why not."""
+"""The folders that interpreting dictionaries leaves, read back: who was scored, what each latent scored or why not."""
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -11,42 +11,57 @@ import numpy as np
 
 from monosemy.core import METHODS, Result, read_results
 from monosemy.interpretation import BUDGETS
+from monosemy.interpretation.interpretation_files import ABOUT_FILE, LATENTS_FILE, RESULTS_FILE
+from monosemy.interpretation.latent_scores import SCORES
 
-ABOUT_FILE, LATENTS_FILE, RESULTS_FILE, ARRAYS_FILE = "about.json", "latents.jsonl", "results.jsonl", "per_document.npz"
 LEARNED = METHODS[: METHODS.index("neurons")]
-SCORES = ("top_random", "top", "random", "uniform", "ap_lift", "f1", "detection", "fuzzing")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class Interpreted:
-    """The interpretation of one dictionary; `about` is its about.json, `rows` are the lines of its latents.jsonl."""
+    """The interpretation of one dictionary; `about` is its about.json, `rows` are the lines of its latents.jsonl.
+
+    is_second: the dictionary is there twice, and this is the one whose latents were taken by their index.
+    """
 
     path: Path
     about: dict[str, Any]
     rows: tuple[dict[str, Any], ...]
     results: tuple[Result, ...]
+    is_second: bool = False
+
+    @property
+    def variant(self) -> str | None:
+        """The dictionary's own variant; `first` where it is there twice and its latents were taken by their index."""
+        return "first" if self.is_second else self.about["variant"]
 
     @property
     def name(self) -> str:
-        """The dictionary's name, which ends in its seed."""
-        return self.about["name"]
+        """The dictionary's name, told apart where it is there twice."""
+        return self.about["name"] + (" first" if self.is_second else "")
 
     @property
     def stem(self) -> str:
         """The name without the seed: what differs in the seed alone has the same."""
-        return self.name.rsplit("-seed", 1)[0]
+        stem = self.about["name"].rsplit("-seed", 1)[0]
+        return f"{stem} first" if self.is_second else stem
 
     def scored(self, budget: str) -> list[dict[str, Any]]:
         """The rows of the latents that were scored under a budget."""
         return [row for row in self.rows if row["budget"] == budget and row["status"] == "ok"]
 
     def result(self, score: str, budget: str, variant: str | None = None) -> Result | None:
-        """The result of a score under a budget; variant: as `defined_only`, without that of the dictionary itself."""
-        paper = {None: "paper_budget", "shuffled": "shuffled_paper_budget"}.get(variant, f"{variant}_paper_budget")
-        wanted = paper if budget == "paper" else variant
-        own = self.about["variant"]
-        named = wanted if own is None else own if wanted is None else f"{own}/{wanted}"
+        """The result of a score under a budget; variant: as `defined_only`, without the dictionary's own behind it."""
+        of_budget = "_".join(filter(None, (variant, "paper_budget" if budget == "paper" else None)))
+        named = "/".join(filter(None, (of_budget, self.about["variant"]))) or None
         return next((r for r in self.results if r.metric == f"autointerp_{score}" and r.variant == named), None)
+
+
+def read_all_interpreted(paths: Sequence[Path]) -> list[Interpreted]:
+    """Several folders, in their order. Raises as `read_interpreted`."""
+    found = [read_interpreted(path) for path in paths]
+    seeded = {each.name for each in found if each.about["order"] != "first"}
+    return [replace(each, is_second=each.about["order"] == "first" and each.name in seeded) for each in found]
 
 
 def read_interpreted(path: Path) -> Interpreted:
@@ -79,12 +94,14 @@ def score_rows(found: Interpreted) -> list[dict[str, Any]]:
     rows = []
     for budget in BUDGETS:
         scored = found.scored(budget)
-        for score in SCORES:
+        for score in (each.name for each in SCORES):
             values = [(value, row["scores"][score]) for row in scored if (value := score_of(row, score)) is not None]
             if not values:
                 continue
             mean = float(np.mean([value for value, _ in values]))
-            result, defined = found.result(score, budget), found.result(score, budget, "defined_only")
+            result, defined, chance = (
+                found.result(score, budget, variant) for variant in (None, "defined_only", "failures_as_chance")
+            )
             n_constant = sum(each["status"] == "constant" for _, each in values)
             rows.append(
                 {
@@ -95,6 +112,7 @@ def score_rows(found: Interpreted) -> list[dict[str, Any]]:
                     **{key: _mean([each.get(key) for _, each in values]) for key in ("floor", "ceiling", "unigram")},
                     "constant_share": n_constant / len(values),
                     "defined_only": None if defined is None else defined.value,
+                    "as_chance": None if chance is None else chance.value,
                 }
             )
     return rows
@@ -126,5 +144,5 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 def _order(each: Interpreted) -> tuple[object, ...]:
     about = each.about
-    is_control = about["lm"] == "random", about["variant"] is not None
+    is_control = about["lm"] == "random", each.variant is not None
     return *is_control, METHODS.index(about["method"]), about["site"] or "", each.stem, about["seed"]

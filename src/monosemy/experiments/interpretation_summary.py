@@ -26,20 +26,20 @@ from monosemy.experiments.interpretation_differences import (
     score_differences,
 )
 from monosemy.experiments.interpretation_folders import (
-    LATENTS_FILE,
     LEARNED,
-    RESULTS_FILE,
     Interpreted,
     by_seed,
     latents_counted,
-    read_interpreted,
+    read_all_interpreted,
     score_rows,
 )
 from monosemy.experiments.interpretation_moments import dictionary_correlations, mean_correlations
+from monosemy.interpretation.interpretation_files import LATENTS_FILE, RESULTS_FILE
+from monosemy.interpretation.score_intervals import N_RESAMPLES
 from monosemy.pipeline import Stage, Workspace
 
 SUMMARY_KIND, SUMMARY_FILE = "interpretation-summary", "interpretation.json"
-_CARD = ("method", "variant", "lm", "site", "seed", "n_latents", "expansion_factor", "sparsity")
+_CARD = ("method", "lm", "site", "seed", "n_latents", "expansion_factor", "sparsity")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,7 +48,7 @@ class InterpretationSummaryConfig:
 
     headline: tuple[str, ...] = ()
     seed: int = 0
-    n_resamples: int = 2000
+    n_resamples: int = N_RESAMPLES
 
 
 def summary_stage(config: InterpretationSummaryConfig, interpretations: Sequence[Artifact], workers: Workers) -> Stage:
@@ -62,7 +62,7 @@ def summary_stage(config: InterpretationSummaryConfig, interpretations: Sequence
     parents = {f"interpretation-{i}": interpretation for i, interpretation in enumerate(interpretations)}
 
     def body(workspace: Workspace) -> None:
-        found = [read_interpreted(interpretation.path) for interpretation in interpretations]
+        found = read_all_interpreted([interpretation.path for interpretation in interpretations])
         groups = by_seed(found)
         summary = interpretation_summary(config, groups, _draws(config, found, workers))
         results = [result for each in found for result in each.results]
@@ -140,7 +140,7 @@ def _units(found: Sequence[Interpreted]) -> tuple[str, ...]:
 def _dictionary(each: Interpreted) -> dict[str, Any]:
     about = each.about
     return {
-        **{"name": each.name, "stem": each.stem, **{key: about[key] for key in _CARD}},
+        **{"name": each.name, "stem": each.stem, "variant": each.variant, **{key: about[key] for key in _CARD}},
         **{"judge": about["judge"], "order": about["order"], "n_asked": about["n_asked"]},
         **{"n_units": len(about["units"]), **latents_counted(each)},
         **{"scores": score_rows(each), "correlations": dictionary_correlations(each)},
@@ -152,7 +152,8 @@ def _method(
 ) -> dict[str, Any]:
     first = group[0]
     return {
-        **{"stem": first.stem, **{key: first.about[key] for key in _CARD if key != "seed"}},
+        **{"stem": first.stem, "variant": first.variant},
+        **{key: first.about[key] for key in _CARD if key != "seed"},
         "scores": method_scores(group, draws),
         "curve": mean_curve(group, numpy_generator(config.seed, f"bootstrap/curve/{first.stem}")),
     }
@@ -160,7 +161,7 @@ def _method(
 
 def _correlations(config: InterpretationSummaryConfig, found: Sequence[Interpreted]) -> list[dict[str, Any]]:
     """Of every learned method without a variant, on the trained model."""
-    own = [each for each in found if each.about["lm"] == "trained" and each.about["variant"] is None]
+    own = [each for each in found if each.about["lm"] == "trained" and each.variant is None]
     rows = []
     for method in LEARNED:
         those = [each for each in own if each.about["method"] == method]

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Int32
 
 from monosemy.evaluation import FragmentTable
+from monosemy.interpretation.vocabulary_features import vocabulary_features
 
 N_RECENT = 8
 """How many tokens to the left count as recent."""
@@ -14,11 +15,8 @@ N_RECENT = 8
 
 @final
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
-class LinePlace:
-    """Tokens since the line began (0: the first of its line), and whether its begin is in the fragment.
-
-    Where it is not, the count is a lower bound: the number of tokens of the document that are seen to the left.
-    """
+class TokenPlace:
+    """How many tokens stand before each one, in its line for example; where that is not known it is a lower bound."""
 
     n_before: Int32[np.ndarray, "n_fragments position"]
     known: Bool[np.ndarray, "n_fragments position"]
@@ -37,9 +35,12 @@ def token_back(fragments: FragmentTable, back: int) -> Int32[np.ndarray, "n_frag
     return moved
 
 
-def line_place(fragments: FragmentTable) -> LinePlace:
-    """Where in its line each token stands; a line begins after a token with a line end in it, and with the document."""
-    ends = np.array(sorted(token for token, text in fragments.text.items() if "\n" in text), dtype=np.int64)
+def line_place(fragments: FragmentTable) -> TokenPlace:
+    """Tokens since the line began, which it does after a token with a line end in it, and with the document.
+
+    Where the fragment does not show that, the number of tokens of the document that it shows to the left.
+    """
+    ends = vocabulary_features(fragments.text).of_form("line_end")
     previous = token_back(fragments, 1)
     begins = (fragments.index == 0) | np.isin(previous, ends)
     position = np.arange(begins.shape[1], dtype=np.int32)
@@ -47,7 +48,7 @@ def line_place(fragments: FragmentTable) -> LinePlace:
     shown = _n_shown(fragments)
     since = position - last
     known = (last >= 0) & (since <= shown)
-    return LinePlace(n_before=np.where(known, since, shown).astype(np.int32), known=known)
+    return TokenPlace(n_before=np.where(known, since, shown).astype(np.int32), known=known)
 
 
 def seen_before(
@@ -55,12 +56,12 @@ def seen_before(
 ) -> Bool[np.ndarray, "n_fragments position"]:
     """Whether a value (-1: none) stood before in the same document of the same fragment."""
     n, width = values.shape
-    row = np.repeat(np.arange(n, dtype=np.int64), width)
-    key = np.stack([row, fragments.document.ravel().astype(np.int64), values.ravel().astype(np.int64)])
-    order = np.lexsort(key[::-1])
-    same = (np.diff(key[:, order], axis=1) == 0).all(axis=0)
-    seen = np.zeros(n * width, dtype=np.bool_)
-    seen[order[1:][same]] = True  # the sort is stable: of equals the first is the leftmost
+    row = np.arange(n, dtype=np.int64)[:, None]
+    of_document = row * (int(fragments.document.max(initial=0)) + 1) + fragments.document
+    key = of_document * (int(values.max(initial=0)) + 2) + (values + 1)
+    first = np.unique(key, return_index=True)[1]  # of equals the leftmost
+    seen = np.ones(n * width, dtype=np.bool_)
+    seen[first] = False
     return seen.reshape(n, width) & (values >= 0)
 
 

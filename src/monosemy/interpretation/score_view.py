@@ -51,18 +51,28 @@ class ScoreView:
         # One object for all latents: a judge that prepares a text does so once.
         self.uniform_text = self._text.take(self._uniform_row)
 
-    def shown(self, latent: int) -> tuple[Scored, Scored]:
-        """The paper's fragments: those of high activation and random ones on which the latent fires; both may share some.
+    def shown(self, latent: int) -> tuple[Scored, int]:
+        """The paper's fragments and how many of them, the first ones, are those of high activation.
 
-        Of the n fragments of highest activation that were kept (20 as in the paper) those of rank floor((i + 1/2) n / 5):
-        2, 6, 10, 14, 18, the ranks of the paper's validation part. Of the random ones the first 5. Fewer where there
-        are fewer. Raises UserError when nothing was kept of this latent.
+        Of the n fragments of highest activation that were kept those of rank floor((i + 1/2) n / 5): of the paper's 20
+        the ranks of its validation part, 2, 6, 10, 14, 18. Then the first 5 of the random sample of fragments on which
+        the latent fires, the former among them or not. Fewer where there are fewer. Raises UserError when nothing was
+        kept of this latent.
         """
+        top, firing = (self._fragments.kept[group] for group in ("top", "firing"))
         place = position_of(latent, self._fragments.latents)
-        n_top = int((self._fragments.kept["top"].row[place] >= 0).sum())
-        n_firing = int((self._fragments.kept["firing"].row[place] >= 0).sum())
-        ranks = [(2 * i + 1) * n_top // (2 * N_SHOWN) for i in range(N_SHOWN)] if n_top > N_SHOWN else range(n_top)
-        return self._kept("top", place, list(ranks)), self._kept("firing", place, list(range(min(N_SHOWN, n_firing))))
+        n_top, n_firing = (int((kept.row[place] >= 0).sum()) for kept in (top, firing))
+        n = min(N_SHOWN, n_top)
+        ranks = [(2 * i + 1) * n_top // (2 * n) for i in range(n)]
+        slots = (ranks, list(range(min(N_SHOWN, n_firing))))
+        rows = np.concatenate([kept.row[place, s] for kept, s in zip((top, firing), slots, strict=True)])
+        values = [
+            kept.values.dense(place * kept.row.shape[1], (place + 1) * kept.row.shape[1])[s]
+            for kept, s in zip((top, firing), slots, strict=True)
+        ]
+        text = self._text.take(rows)
+        scored = Scored(text=text, activations=np.concatenate(values), mask=text.fragments.mask, unit=self._unit[rows])
+        return scored, n
 
     def uniform(self, latent: int) -> Scored:
         """The uniform fragments, in the order of the text. Raises as `shown`."""
@@ -73,20 +83,3 @@ class ScoreView:
             mask=table.mask,
             unit=self._unit[self._uniform_row],
         )
-
-    def _kept(self, group: str, place: int, slots: list[int]) -> Scored:
-        kept = self._fragments.kept["top" if group == "top" else "firing"]
-        m = kept.row.shape[1]
-        rows = kept.row[place, slots]
-        text = self._text.take(rows)
-        return Scored(
-            text=text,
-            activations=kept.values.dense(place * m, (place + 1) * m)[slots],
-            mask=text.fragments.mask,
-            unit=self._unit[rows],
-        )
-
-
-def joined_scored(parts: tuple[Scored, Scored]) -> Scored:
-    """The fragments of both, one after the other."""
-    raise NotImplementedError

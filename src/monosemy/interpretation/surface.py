@@ -102,7 +102,7 @@ def affix(token: str, side: Literal["begins", "ends"], n: int) -> str | None:
 
 
 def visible(token: str) -> str:
-    """A token's text as one can read it: spaces as `␣`, line ends and tabs as escapes, bytes that are no UTF-8 as hex."""
+    """A token's text as one can read it: spaces as `␣`, line ends and tabs escaped, bytes that are no UTF-8 as hex."""
     return "".join(_visible(character) for character in token)
 
 

@@ -1,10 +1,11 @@
 """Stages with a cache, and runs made of them."""
 
 from monosemy.pipeline.jobs import Job, JobReport, run_jobs
-from monosemy.pipeline.run import Run, RunRecord, StageRecord, read_run
+from monosemy.pipeline.run import RUN_FILE, Run, RunRecord, StageRecord, read_run
 from monosemy.pipeline.stage import Stage, Workspace, find_stage, obtain_stage, open_stage, run_stage
 
 __all__ = [
+    "RUN_FILE",
     "Job",
     "JobReport",
     "Run",

@@ -55,9 +55,10 @@ class RunRecord:
 class Run:
     """A context manager in which stages are run, each recorded in `<folder>/run.json` as soon as it is done.
 
-    The artifacts lie in `folder` too. An exception goes on its way after the record says how the run ended; on Ctrl-C
-    the display says how to continue. `refresh` computes every stage anew; with `only_cached` a stage that is not there
-    raises UserError.
+    record_file: another name for that file, where a command adds to the run of another one. The artifacts lie in
+    `folder` too. An exception goes on its way after the record says how the run ended; on Ctrl-C the display says
+    how to continue. `refresh` computes every stage anew; with `only_cached` a stage that is not there raises
+    UserError.
     """
 
     def __init__(
@@ -70,10 +71,13 @@ class Run:
         progress: Progress = SILENT,
         refresh: bool = False,
         only_cached: bool = False,
+        record_file: str = RUN_FILE,
     ) -> None:
         self.folder, self.progress = folder, progress
-        self._refresh, self._only_cached = refresh, only_cached
+        self._refresh, self._only_cached, self._record_file = refresh, only_cached, record_file
         self._known_seconds = _computed_seconds(folder / RUN_FILE, progress)
+        if record_file != RUN_FILE:
+            self._known_seconds |= _computed_seconds(folder / record_file, progress)
         self.record = RunRecord(
             command=command,
             started_utc=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -168,7 +172,7 @@ class Run:
 
     def _write(self, record: RunRecord) -> None:
         self.record = record
-        atomic_write_text(self.folder / RUN_FILE, json.dumps(to_json(record), indent=2) + "\n")
+        atomic_write_text(self.folder / self._record_file, json.dumps(to_json(record), indent=2) + "\n")
 
 
 def read_run(path: Path) -> RunRecord:

@@ -70,11 +70,16 @@ class Subject:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Compared:
-    """The artifacts that the report is made of; fragments by the name of their dictionary."""
+    """The artifacts that the report is made of; fragments by the name of their dictionary.
+
+    contexts: all of validation and of test at the middle site, from which the fragments are drawn.
+    """
 
     evaluations: tuple[Artifact, ...]
     comparison: Artifact
     fragments: dict[str, Artifact]
+    sides: tuple["Side", ...]
+    contexts: tuple[Artifact, Artifact]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,20 +108,20 @@ def compare_dictionaries(
     sides = [_recorded(run, workers, subject, "trained")]
     if subject.control:
         sides.append(_recorded(run, workers, subject, "random"))
-    whole = _whole_held_out(run, workers, subject, sides[0])
+    whole = whole_held_out(run, workers, subject, sides[0].source, (subject.middle,))
     if until == "harvest":
         return None
     reference = _learn(run, workers, subject, sides)
     if until == "train":
         return None
-    headline = tuple(member.name for member in subject.members if _at_point(member, subject))
+    headline = tuple(member.name for member in subject.members if at_point(member, subject))
     contexts = [
         fragments_job(FragmentConfig(seed=subject.seed), sides[0].made[name], *whole, sides[0].source)
         for name in headline
         if subject.context_length >= FRAGMENT_LENGTH  # else no row holds a fragment, and the report says so
     ]
     measured = [*contexts, *_evaluation_jobs(subject, sides, reference, headline)]
-    artifacts = _done(run, workers, measured, name="measure", unit="dictionaries")
+    artifacts = done(run, workers, measured, name="measure", unit="dictionaries")
     evaluations = artifacts[len(contexts) :]
     repeated = {m.name: sides[0].made[m.name] for m in subject.members if m.site == subject.middle.site}
     rule = _by_coefficient(subject)
@@ -125,6 +130,8 @@ def compare_dictionaries(
         evaluations=tuple(evaluations),
         comparison=run.stage(comparison_stage(config, evaluations, repeated, workers)),
         fragments=dict(zip(headline, artifacts[: len(contexts)], strict=False)),
+        sides=tuple(sides),
+        contexts=whole,
     )
 
 
@@ -235,14 +242,16 @@ def _make_top_k_forms(run: Run, workers: Workers, subject: Subject, sides: Seque
         for base, form in top_k_forms(side.dense, k=subject.training.k, pca_k=PCA_K if side.kind == "trained" else ())
     ]
     jobs = [top_k_form_job(form, side.made[base], side.train, side.kind) for side, base, form in forms]
-    for (side, _, form), artifact in zip(forms, _done(run, workers, jobs, name="top-k forms", unit=""), strict=True):
+    for (side, _, form), artifact in zip(forms, done(run, workers, jobs, name="top-k forms", unit=""), strict=True):
         side.made[form.name] = artifact
 
 
-def _whole_held_out(run: Run, workers: Workers, subject: Subject, side: Side) -> tuple[Artifact, Artifact]:
-    """All of validation and of test at the middle site, from which the fragments are drawn."""
+def whole_held_out(
+    run: Run, workers: Workers, subject: Subject, source: ModelSource, places: Sequence[Place]
+) -> tuple[Artifact, Artifact]:
+    """All of validation and of test at some sites, from which fragments are drawn."""
     n = subject.measuring.max_context_sequences
-    validation, test = (_store(run, workers, subject, side.source, split, (subject.middle,), n) for split in _HELD_OUT)
+    validation, test = (_store(run, workers, subject, source, split, places, n) for split in _HELD_OUT)
     return validation, test
 
 
@@ -297,7 +306,7 @@ def _lookup_jobs(subject: Subject, sides: Sequence[Side]) -> list[Job]:
     ]
 
 
-def _at_point(member: Member, subject: Subject) -> bool:
+def at_point(member: Member, subject: Subject) -> bool:
     """Whether this is the recipe's TopK or tied L1 that the others stand beside: middle site, its size, seed 0."""
     size = round(subject.training.expansion_factor * subject.middle.d_site)
     architecture = member.architecture
@@ -323,7 +332,7 @@ def _by_coefficient(subject: Subject) -> list[Member]:
     return [member for _, member in sorted(found, key=lambda pair: -pair[0])]
 
 
-def _done(run: Run, workers: Workers, jobs: Sequence[Job], *, name: str, unit: str) -> list[Artifact]:
+def done(run: Run, workers: Workers, jobs: Sequence[Job], *, name: str, unit: str) -> list[Artifact]:
     """The artifacts of jobs of one stage each."""
     by_key = {job.stages[0].key: job for job in jobs}
     return run.stages(

@@ -12,17 +12,12 @@ from monosemy.core import (
     Artifact,
     Progress,
     Result,
-    UserError,
     Workers,
-    file_sha256,
-    fingerprint,
-    open_artifact,
     read_results,
     set_threads,
 )
 from monosemy.corpus import Split, frozen_labels
-from monosemy.dictionaries import DICTIONARY_KIND, DictionaryCard, load_dictionary
-from monosemy.dictionaries.formats import is_saelens_folder, read_saelens
+from monosemy.dictionaries import DictionaryCard, load_dictionary
 from monosemy.experiments import (
     EMBEDDED_CORPUS,
     RESULTS_FILE,
@@ -35,9 +30,9 @@ from monosemy.experiments import (
     reference_job,
     store_stage,
 )
-from monosemy.lm import EMBEDDED_LM, LanguageModel, ModelSource, Site
+from monosemy.lm import EMBEDDED_LM, LanguageModel, ModelSource
 from monosemy.pipeline import Job, Run
-from monosemy.recipes.convert import Convert, convert
+from monosemy.recipes.given_dictionary import check_readable, given_dictionary, wanted_site
 
 COPIED = (RESULTS_FILE, "per_document.npz", "evaluation.json")
 
@@ -73,11 +68,11 @@ def evaluate_dictionary(options: Evaluate, *, command: Sequence[str], progress: 
     """
     n_workers = set_threads(options.threads)
     source = ModelSource(name=options.model, device=options.device)
-    site = _wanted_site(options)
-    _check_readable(options)
+    site = wanted_site(options.site, options.layer)
+    check_readable(options.dictionary)
     lm, corpus = source.load(), corpus_named(options.corpus, options.text_field)
     out = options.out or Path("runs/evaluate") / options.dictionary.resolve().name
-    artifact = _artifact(options, site, lm, out)
+    artifact = given_dictionary(options.dictionary, site, options.scaling_factor, options.seed, lm, out)
     card = load_dictionary(artifact.path)[1]
     with (
         Workers(n_workers) as workers,
@@ -110,79 +105,6 @@ def evaluate_dictionary(options: Evaluate, *, command: Sequence[str], progress: 
     for name in COPIED:
         shutil.copyfile(measured.file(name), out / name)
     return [*_table(card, read_results(out / RESULTS_FILE), lm.name, corpus.name), f"results: {out / RESULTS_FILE}"]
-
-
-def _wanted_site(options: Evaluate) -> str | None:
-    """The site that the options name, if they name one."""
-    if options.site is not None and options.layer is not None:
-        raise UserError("--site and --layer both name the site; give one of them")
-    if options.layer is not None:
-        return str(Site(options.layer, "resid_post"))
-    return None if options.site is None else str(Site.parse(options.site))
-
-
-def _check_readable(options: Evaluate) -> None:
-    folder = options.dictionary
-    if not folder.is_dir():
-        raise UserError(f"{folder} is not a folder; name one that holds a dictionary")
-    if not (is_saelens_folder(folder) or (folder / "manifest.json").is_file()):
-        raise UserError(f"{folder} holds no dictionary: neither one of a run (manifest.json) nor SAELens' files")
-
-
-def _artifact(options: Evaluate, site: str | None, lm: LanguageModel, out: Path) -> Artifact:
-    """The dictionary as an artifact: itself where it is one, else converted into a folder beside the results."""
-    folder = options.dictionary
-    if not is_saelens_folder(folder):
-        dictionary, card = load_dictionary(folder)
-        if options.scaling_factor is not None:
-            raise UserError(f"{folder} takes raw activations, so that --scaling-factor has no meaning; leave it out")
-        if site not in (None, card.site):
-            raise UserError(f"{folder} is a dictionary of {card.site}, not of {site}; leave --site and --layer out")
-        _check_fits(folder, dictionary.d_in, dictionary.d_out, card.site, lm)
-        if card.lm != lm.fingerprint():
-            raise UserError(
-                f"{folder} was made from the activations of another model than {lm.name} (fingerprint {card.lm}, not "
-                f"{lm.fingerprint()}); name its own with --model"
-            )
-        return open_artifact(folder, kind=DICTIONARY_KIND)
-    dictionary, info = read_saelens(folder, scaling_factor=options.scaling_factor)
-    site = site or info.site
-    if site is None:
-        raise UserError(
-            f"{folder} names the hook {info.hook_name!r}, which is no site of Monosemy; give --site, as resid_post.3"
-        )
-    _check_fits(folder, dictionary.d_in, dictionary.d_out, site, lm)
-    files = [(file.name, file_sha256(file)) for file in sorted(folder.iterdir()) if file.is_file()]
-    key = fingerprint([files, site, options.scaling_factor, options.seed, lm.fingerprint()])[:12]
-    path = out / f"converted-{key}" / f"{folder.resolve().name}-seed{options.seed}"
-    if not (path / "manifest.json").is_file():
-        convert(
-            Convert(
-                dictionary=folder,
-                to="monosemy",
-                out=path,
-                site=site,
-                scaling_factor=options.scaling_factor,
-                seed=options.seed,
-            ),
-            lm.fingerprint(),
-        )
-    return open_artifact(path, kind=DICTIONARY_KIND)
-
-
-def _check_fits(folder: Path, d_in: int, d_out: int, site: str, lm: LanguageModel) -> None:
-    """Raise UserError unless the dictionary reads and writes activations as the model has them at the site."""
-    parsed = Site.parse(site)
-    lm.check(parsed)
-    if d_in != d_out:
-        raise UserError(
-            f"{folder} reads {d_in} dimensions and writes {d_out}: a transcoder, which is not measured here"
-        )
-    if d_in != lm.d_site(parsed):
-        raise UserError(
-            f"{folder} is of width {d_in}, and {lm.name} has {lm.d_site(parsed)} at {site}; name its own model with "
-            "--model, or another site"
-        )
 
 
 def _recording(options: Evaluate, card: DictionaryCard, lm: LanguageModel, split: Split) -> Recording:

@@ -22,7 +22,7 @@ from typing import Literal
 
 import tyro
 
-from monosemy.core import Artifact, Progress, Result, UserError, Workers, read_results, set_threads
+from monosemy.core import Artifact, Progress, Result, UserError, Workers, read_results, set_threads, write_results
 from monosemy.corpus import Corpus, StdlibCorpus, frozen_labels
 from monosemy.experiments import (
     EMBEDDED_CORPUS,
@@ -33,13 +33,16 @@ from monosemy.experiments import (
     measure_language_model,
     measure_text_models,
 )
+from monosemy.interpretation import LATENTS_FILE
 from monosemy.lm import EMBEDDED_LM, LanguageModel, Location, ModelSource, Site
-from monosemy.pipeline import Run, Stage, Workspace
+from monosemy.pipeline import RUN_FILE, Run, Stage, Workspace
 from monosemy.recipes.dictionary_run import Compared, Measuring, Subject, Until, compare_dictionaries
 from monosemy.recipes.estimate import measured_speed
 from monosemy.recipes.harvest import DescribeConfig, describe_stage, how_it_was_made
+from monosemy.recipes.interpreting import Interpreting, interpret_dictionaries, planned_calls
+from monosemy.recipes.judging import BY_RULES, Judging
 from monosemy.recipes.plan import plan_run, refuse_what_cannot_fit
-from monosemy.recipes.summary import dictionary_summary
+from monosemy.recipes.summary import dictionary_summary, interpretation_lines
 from monosemy.recipes.sweeps import Place, Training, default_sweep, full_sweep
 from monosemy.report import DictionaryRunFiles, write_dictionary_page, write_ground_page
 
@@ -48,7 +51,7 @@ TASK_GATE = 0.9
 
 NOT_MEASURED = (
     "Other architectures than TopK and the tied L1 autoencoder.",
-    "What latents do inside the model: explanations, patching and ablation of single latents.",
+    "What latents do inside the model: patching and ablation of single latents.",
     "Other seeds of the language model: every figure is of one trained model.",
 )
 
@@ -80,6 +83,7 @@ class StdlibRun:
     training: tyro.conf.OmitArgPrefixes[Training] = field(default_factory=Training)
     measuring: tyro.conf.OmitArgPrefixes[Measuring] = field(default_factory=Measuring)
     ground: tyro.conf.OmitArgPrefixes[Ground] = field(default_factory=Ground)
+    interpreting: tyro.conf.OmitArgPrefixes[Interpreting] = field(default_factory=Interpreting)
     seed: int = 0
     threads: int | None = None  # processes of one thread each; none: every core
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -107,10 +111,13 @@ def run_stdlib(
     progress: Progress,
     until: Until = "report",
     only_cached: bool = False,
+    judging: Judging = BY_RULES,
+    record_file: str = RUN_FILE,
 ) -> list[str]:
     """Measure the model, record, train, compare, write the pages; the lines to print at the end.
 
-    until: the last thing that is done. With `only_cached`, nothing is computed but the pages.
+    until: the last thing that is done. With `only_cached`, nothing is computed but the pages. judging: who explains
+    latents. record_file: where it is recorded what was done.
     """
     n_workers = set_threads(options.threads)
     source = ModelSource(name=options.model, device=options.device)
@@ -132,6 +139,7 @@ def run_stdlib(
             progress=progress,
             refresh=options.refresh,
             only_cached=only_cached,
+            record_file=record_file,
         ) as run,
     ):
         measured = None
@@ -142,7 +150,10 @@ def run_stdlib(
         if compared is None or until == "evaluate":
             summary = dictionary_summary(compared.comparison) if compared is not None else []
             return [*summary, f"done up to {until}; everything is in {options.out}"]
-        return _reported(options, run, measured, compared)
+        if judging.dry_run:
+            return planned_calls(run, workers, subject, compared, options.interpreting, judging)
+        interpreted = interpret_dictionaries(run, workers, subject, compared, options.interpreting, judging)
+        return _reported(options, run, measured, compared, interpreted)
 
 
 def plan_stdlib(options: StdlibRun) -> list[str]:
@@ -160,7 +171,9 @@ def plan_stdlib(options: StdlibRun) -> list[str]:
     return plan.lines()
 
 
-def _reported(options: StdlibRun, run: Run, measured: Artifact | None, compared: Compared) -> list[str]:
+def _reported(
+    options: StdlibRun, run: Run, measured: Artifact | None, compared: Compared, interpreted: Artifact | None
+) -> list[str]:
     """Write the page and results.jsonl into the run's folder; the summary."""
     report = options.out / "report"
     page = report / "index.html"
@@ -171,12 +184,19 @@ def _reported(options: StdlibRun, run: Run, measured: Artifact | None, compared:
         fragments={name: fragments.path for name, fragments in compared.fragments.items()},
         made=how_it_was_made(run) | {"not_measured": NOT_MEASURED, "language_model": model},
         language_model_page="language-model.html" if measured is not None else None,
+        interpretation=interpreted.path if interpreted is not None else None,
     )
     write_dictionary_page(page, files)
-    for name in (RESULTS_FILE, "per_document.npz"):
-        shutil.copyfile(compared.comparison.file(name), options.out / name)
+    shutil.copyfile(compared.comparison.file("per_document.npz"), options.out / "per_document.npz")
+    results = list(read_results(compared.comparison.file(RESULTS_FILE)))
     summary = [] if measured is None else _ground_summary(measured)
-    return [*summary, *dictionary_summary(compared.comparison), f"report: {page}"]
+    summary += dictionary_summary(compared.comparison)
+    if interpreted is not None:
+        results += read_results(interpreted.file(RESULTS_FILE))
+        shutil.copyfile(interpreted.file(LATENTS_FILE), options.out / LATENTS_FILE)
+        summary += interpretation_lines(read_results(interpreted.file(RESULTS_FILE)))
+    write_results(options.out / RESULTS_FILE, results)
+    return [*summary, f"report: {page}"]
 
 
 def _ground(options: StdlibRun, run: Run, workers: Workers, source: ModelSource, corpus: StdlibCorpus) -> Artifact:

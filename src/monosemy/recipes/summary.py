@@ -49,3 +49,31 @@ def _line(title: str, results: Sequence[Result]) -> str:
 
 def _found(results: Sequence[Result], metric: str) -> Result | None:
     return next((r for r in results if r.metric == metric and r.value is not None), None)
+
+
+SCORES = ("autointerp_top_random", "autointerp_uniform", "autointerp_ap_lift", "autointerp_bits")
+"""The paper's score under the paper's budget; the others, of the full one, are the headline."""
+
+
+def interpretation_lines(results: Sequence[Result]) -> list[str]:
+    """A line for each dictionary whose latents were explained: scores of the test split, with the interval of one."""
+    dictionaries = list(dict.fromkeys(r.dictionary for r in results if r.metric == SCORES[1] and r.dictionary))
+    if not dictionaries:
+        return []
+    head = f"  {'':<44} {'top-and-random':>15} {'uniform':>23} {'AP lift':>8} {'bits':>6} {'latents':>8}"
+    return ["latents, explained:", head, *(_explained(results, name) for name in dictionaries)]
+
+
+def _explained(results: Sequence[Result], name: str) -> str:
+    own = {(r.metric, r.variant): r for r in results if r.dictionary == name}
+    variant = next((v for m, v in own if m == SCORES[1] and v in (None, "frozen_decoder")), None)
+    paper = own.get((SCORES[0], "paper_budget" if variant is None else f"paper_budget/{variant}"))
+    uniform = own.get((SCORES[1], variant))
+    others = [own.get((metric, variant)) for metric in SCORES[2:]]
+    score = "-" if uniform is None or uniform.value is None else f"{uniform.value:.3f}"
+    if uniform is not None and uniform.ci_low is not None:
+        score += f" [{uniform.ci_low:.3f}, {uniform.ci_high:.3f}]"
+    top = "-" if paper is None or paper.value is None else f"{paper.value:.3f}"
+    lift, bits = ("-" if r is None or r.value is None else f"{r.value:.3g}" for r in others)
+    n = uniform.n if uniform is not None and uniform.n is not None else 0
+    return f"  {name:<44} {top:>15} {score:>23} {lift:>8} {bits:>6} {n:>8}"

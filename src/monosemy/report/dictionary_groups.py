@@ -51,19 +51,24 @@ def method_role(method: str) -> Role:
 
 def label_of(evaluation: DictionaryEvaluation, run: DictionaryRun) -> str:
     """Method, sparsity, and the expansion factor where it is not the headline's; not the site, not the seed."""
-    method, sparsity = NAMES.get(evaluation.method, evaluation.method), evaluation.sparsity
-    if method.startswith("top-k ") and sparsity.startswith("k="):
-        method, sparsity = method.replace("top-k", sparsity.replace("k=", "top-")), ""
-    parts = [method]
-    parts += [evaluation.variant.replace("_", " ")] if evaluation.variant else []
-    parts += [sparsity.replace("l1=", "\u03b1=")]  # the paper's letter for the coefficient
     usual = run.headline[0].expansion_factor if run.headline else None
-    if (
-        evaluation.method in LEARNED
-        and evaluation.expansion_factor != usual
-        and evaluation.expansion_factor is not None
-    ):
-        parts += [f"R={evaluation.expansion_factor:g}"]
+    return dictionary_words(
+        evaluation.method, evaluation.variant, evaluation.sparsity, evaluation.expansion_factor, usual
+    )
+
+
+def dictionary_words(
+    method: str, variant: str | None, sparsity: str, expansion_factor: int | float | None, usual: int | float | None
+) -> str:
+    """What a dictionary is called; `usual`: the expansion factor that is not said."""
+    name = NAMES.get(method, method)
+    if name.startswith("top-k ") and sparsity.startswith("k="):
+        name, sparsity = name.replace("top-k", sparsity.replace("k=", "top-")), ""
+    parts = [name]
+    parts += [variant.replace("_", " ")] if variant else []
+    parts += [sparsity.replace("l1=", "\u03b1=")]  # the paper's letter for the coefficient
+    if method in LEARNED and expansion_factor != usual and expansion_factor is not None:
+        parts += [f"R={expansion_factor:g}"]
     return " ".join(part for part in parts if part)
 
 

@@ -7,8 +7,16 @@ from typing import Any
 from monosemy.core import numpy_generator
 from monosemy.report.dictionary_groups import label_of
 from monosemy.report.dictionary_reading import DictionaryEvaluation, DictionaryRun
-from monosemy.report.feature_view import LatentCard, LatentContexts, alive_sentence, latent_card, shade_legend
+from monosemy.report.feature_view import (
+    LatentCard,
+    LatentContexts,
+    LatentExplanation,
+    alive_sentence,
+    latent_card,
+    shade_legend,
+)
 from monosemy.report.fragment_reading import read_latent_contexts
+from monosemy.report.interpretation_reading import InterpretationRun
 from monosemy.report.page import Markup, Section, details, heading, join, paragraph, side_by_side
 
 N_LATENTS = 10
@@ -20,12 +28,14 @@ SEED = 0
 Label = Mapping[str, Any]
 
 
-def latents_sections(run: DictionaryRun, fragments: Mapping[str, Path]) -> list[Section]:
-    """The first headline's latents in full, those of the others folded."""
+def latents_sections(
+    run: DictionaryRun, fragments: Mapping[str, Path], interpreted: InterpretationRun | None = None
+) -> list[Section]:
+    """The first headline's latents in full, those of the others folded; with what they respond to, where explained."""
     heads = [head for head in run.headline if head.density]
     if not heads:
         return []
-    first, *others = [_beside(head, run, fragments.get(head.name)) for head in heads]
+    first, *others = [_beside(head, run, fragments.get(head.name), interpreted) for head in heads]
     folded = [details(f"The same of {label_of(h, run)}", part) for h, part in zip(heads[1:], others, strict=True)]
     title = "Ten latents, and ten at random"
     return [Section(title=title, body=(shade_legend(), heading(label_of(heads[0], run)), first, *folded))]
@@ -54,7 +64,9 @@ def random_latents(evaluation: DictionaryEvaluation) -> list[tuple[int, Label | 
     return [(alive[i], _best_label(evaluation, alive[i])) for i in drawn]
 
 
-def _beside(head: DictionaryEvaluation, run: DictionaryRun, fragments: Path | None) -> Markup:
+def _beside(
+    head: DictionaryEvaluation, run: DictionaryRun, fragments: Path | None, interpreted: InterpretationRun | None
+) -> Markup:
     chosen, random = chosen_latents(head), random_latents(head)
     wanted = sorted({latent for latent, _ in (*chosen, *random)})
     contexts = {} if fragments is None else read_latent_contexts(fragments, wanted, N_TOP, N_DRAWN)
@@ -64,6 +76,7 @@ def _beside(head: DictionaryEvaluation, run: DictionaryRun, fragments: Path | No
         if e.method == "token_table" and not e.is_control
         for label in e.labels
     }
+    explained = {i: found for i in wanted if interpreted and (found := interpreted.explanation(head.name, i))}
     scored = bool(_scored(head))
     n_dead = sum(density == 0 for density in head.density)
     left = [
@@ -73,12 +86,12 @@ def _beside(head: DictionaryEvaluation, run: DictionaryRun, fragments: Path | No
             if scored
             else "This text has no exact labels to choose by."
         ),
-        *(_card(head, latent, label, contexts, table) for latent, label in chosen),
+        *(_card(head, latent, label, contexts.get(latent), explained.get(latent), table) for latent, label in chosen),
     ]
     right = [
         heading("Drawn at random"),
         paragraph(alive_sentence(n_dead, len(head.density)), _of_labels(head, scored)),
-        *(_card(head, latent, label, contexts, table) for latent, label in random),
+        *(_card(head, latent, label, contexts.get(latent), explained.get(latent), table) for latent, label in random),
     ]
     return side_by_side(join(left), join(right))
 
@@ -95,12 +108,14 @@ def _card(
     head: DictionaryEvaluation,
     latent: int,
     label: Label | None,
-    contexts: Mapping[int, LatentContexts],
+    contexts: LatentContexts | None,
+    explanation: LatentExplanation | None,
     table: Mapping[str, float | None],
 ) -> Markup:
-    density, shown = head.density[latent], contexts.get(latent)
+    density = head.density[latent]
     if label is None:
-        return latent_card(LatentCard(latent=latent, density=density, contexts=shown))
+        card = LatentCard(latent=latent, density=density, contexts=contexts, explanation=explanation)
+        return latent_card(card)
     return latent_card(
         LatentCard(
             latent=latent,
@@ -111,7 +126,8 @@ def _card(
             f1=label["f1"],
             table_f1=table.get(label["label"]),
             ap_lift=label.get("ap_lift"),
-            contexts=shown,
+            contexts=contexts,
+            explanation=explanation,
         )
     )
 

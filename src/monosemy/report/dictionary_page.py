@@ -23,6 +23,9 @@ from monosemy.report.dictionary_tables import (
     rule_table,
     scores_table,
 )
+from monosemy.report.interpretation_answer import interpretation_answer
+from monosemy.report.interpretation_reading import read_interpretation
+from monosemy.report.interpretation_section import interpretation_section
 from monosemy.report.numbers import count, enumeration, percent
 from monosemy.report.page import (
     Content,
@@ -50,6 +53,7 @@ MAX_REMARKS = 8
 def write_dictionary_page(path: Path, run: DictionaryRunFiles) -> None:
     """Write the page. Raises UserError when a file of the artifacts is missing or incomplete."""
     read = read_dictionary_run(run)
+    interpreted = None if run.interpretation is None else read_interpretation(run.interpretation)
     model = run.made.get("language_model")
     subtitle: list[Content] = [question(read)]
     if run.language_model_page is not None:
@@ -57,14 +61,15 @@ def write_dictionary_page(path: Path, run: DictionaryRunFiles) -> None:
     html = page(
         title=f"Sparse dictionaries of {model}" if model else "Sparse dictionaries of a language model",
         subtitle=sentence(*subtitle),
-        lead=answers(read),
+        lead=[*answers(read), *([] if interpreted is None else [interpretation_answer(interpreted)])],
         sections=[
             _scores_section(read),
+            *([] if interpreted is None else [interpretation_section(interpreted, run.fragments)]),
             _sparsity_section(read),
             *_layers_sections(read),
             *_training_sections(read),
             *_density_sections(read),
-            *latents_sections(read, run.fragments),
+            *latents_sections(read, run.fragments, interpreted),
             _dictionaries_section(read),
             _agreement_section(read),
             *_rule_sections(read),

@@ -25,7 +25,7 @@ def differences_table(run: DictionaryRun, head: DictionaryEvaluation) -> Markup 
     rows = [
         [
             name_of(d["against"], run) + (" (ceiling)" if _is_probe(d["against"], run) else ""),
-            _verdict(d),
+            verdict_cell(d),
             f"{d['value']:+.3f} {interval(d['low'], d['high'], 3)}",
             decimals(d.get("smallest_detectable"), 3),
         ]
@@ -182,7 +182,8 @@ def _pair(pair: Mapping[str, Any], run: DictionaryRun) -> str:
     return f"{label_of(a, run)}{site}, seeds {a.seed} and {b.seed}"
 
 
-def _verdict(difference: Mapping[str, Any]) -> Markup:
+def verdict_cell(difference: Mapping[str, Any]) -> Markup:
+    """On which side of 0 the interval lies, in its color."""
     word = verdict(difference)
     return styled(word, {"better": "good", "worse": "bad"}.get(word, "quiet"))  # pyright: ignore[reportArgumentType]
 

@@ -11,6 +11,11 @@ from monosemy.report.style import HEAT
 TOKENS_BEFORE, TOKENS_AFTER = 18, 9
 """How much of a fragment is shown around its peak."""
 
+LONG_SENTENCE = 160
+"""Characters of an explanation that are shown before it is opened."""
+
+_QUOTED = re.compile(r"(?<![^\s(])(`.+?`)(?=[\s,;.)]|$)")  # a token may hold a backquote itself
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FeatureContext:
@@ -35,6 +40,20 @@ class LatentContexts:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class LatentExplanation:
+    """What a latent is said to respond to, its description length, and what the sentence scores on test.
+
+    uniform: the correlation with the activation on uniform fragments; ceiling: what the best sentence could reach.
+    """
+
+    sentence: str
+    bits: float | None
+    uniform: float | None
+    ceiling: float | None
+    is_constant: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class LatentCard:
     """One latent on the page; `label`: the exact label that it detects best on validation, None where none is known."""
 
@@ -47,6 +66,7 @@ class LatentCard:
     table_f1: float | None = None
     ap_lift: float | None = None
     contexts: LatentContexts | None = None
+    explanation: LatentExplanation | None = None
 
 
 def latent_card(card: LatentCard) -> Markup:
@@ -64,8 +84,45 @@ def latent_card(card: LatentCard) -> Markup:
     figures = "; ".join(part for part in (", ".join(scores), fires) if part)
     lines = [Markup(f"<h4>{text(title)}</h4>")]
     lines += [paragraph(styled(card.definition, "quiet"))] if card.definition else []
+    lines += [explanation_line(card.explanation)] if card.explanation is not None else []
     lines += [paragraph(figures[0].upper() + figures[1:] + ".")]
     return Markup(f'<div class="latent">{join([*lines, _contexts(card)]).html}</div>')
+
+
+def explanation_line(explanation: LatentExplanation) -> Markup:
+    """The sentence, and what it is worth."""
+    ceiling = "" if explanation.ceiling is None else f" (ceiling {decimals(explanation.ceiling, 2)})"
+    worth = f"correlation {decimals(explanation.uniform, 2)}{ceiling}"
+    if explanation.is_constant:
+        worth = f"predicts the same everywhere, which counts as {worth}"
+    bits = "" if explanation.bits is None else f"{significant(explanation.bits)} bits, "
+    return join([folded_words(explanation.sentence), paragraph(styled(f"{bits}{worth}.", "quiet"))])
+
+
+def folded_words(words: str) -> Markup:
+    """A sentence; of a long one the beginning, which opens to the whole."""
+    if len(words) <= LONG_SENTENCE:
+        return Markup(f"<p>{strong(marked(words)).html}</p>")
+    pieces = _QUOTED.split(words)
+    start = ""
+    for i, piece in enumerate(pieces):
+        if len(start) + len(piece) > LONG_SENTENCE:
+            start += "" if i % 2 else piece[: LONG_SENTENCE - len(start)].rsplit(" ", 1)[0]
+            break
+        start += piece
+    short = strong(join([marked(start.rstrip(" ,;")), " \u2026"], ""))
+    return Markup(f'<details class="long"><summary>{short.html}</summary>{paragraph(marked(words)).html}</details>')
+
+
+def marked(words: str) -> Markup:
+    """A sentence with what stands between backquotes set as code."""
+    parts = _QUOTED.split(words)
+    return join((code(visible(part[1:-1])) if i % 2 else visible_words(part) for i, part in enumerate(parts)), "")
+
+
+def visible_words(words: str) -> str:
+    """The words with nothing in them that a page cannot hold."""
+    return " ".join(visible(part) for part in words.split(" "))
 
 
 def context_line(context: FeatureContext, strongest: float) -> Markup:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
 from monosemy.report.page import Markup
 from monosemy.report.style import SERIES
@@ -24,6 +24,8 @@ _FONT = "DejaVu Sans"  # comes with Matplotlib; it only measures, the page sets 
 
 DASHES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), (0, (3, 1)), (0, (8, 3)))
 MARKERS = ("o", "s", "^", "D", "v", "P")
+
+_BELOW = 0.34  # of a row: where what a value is set against is marked
 
 _SETTINGS: dict[Any, Any] = {
     "svg.fonttype": "none",
@@ -55,7 +57,7 @@ class Line:
     """A curve, with a band between `low` and `high` where given, and a point that stands apart from it.
 
     color: the number of its color and dashes, None: its own; lines of one kind share them, and all but one have no
-    label.
+    label. points: single values behind it, as marks.
     """
 
     label: str
@@ -65,6 +67,7 @@ class Line:
     high: Sequence[int | float] | None = None
     apart: tuple[int | float, int | float] | None = None
     color: int | None = None
+    points: Sequence[tuple[int | float, int | float]] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,7 +75,8 @@ class Dot:
     """A value on a line of its own, with its interval; `hollow` marks another kind.
 
     `group`: dots of one group follow each other under its name, in a color of its own. `more`: further values of the
-    same kind, as small marks. `is_level`: a dotted line leads up from the value through the rows above.
+    same kind, as small marks. `is_level`: a dotted line leads up from the value through the rows above. `between`: what
+    stands for nothing and for much on this row, as two triangles below it; `reference`: a cross below it.
     """
 
     label: str
@@ -83,6 +87,8 @@ class Dot:
     group: str | None = None
     more: Sequence[float] = ()
     is_level: bool = False
+    between: tuple[float, float] | None = None
+    reference: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,12 +103,13 @@ class Cloud:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Axis:
-    """An axis: its label with the unit, logarithmic or not, limits (None: from the data), in percent or not."""
+    """An axis: its label with the unit, logarithmic or not, limits and ticks (None: from the data), in percent."""
 
     label: str
     log: bool = False
     limits: tuple[int | float, int | float] | None = None
     percent: bool = False
+    ticks: Sequence[int | float] | None = None
 
 
 def line_chart(
@@ -126,6 +133,9 @@ def line_chart(
                 axes.fill_between(line.x, line.low, line.high, color=color, alpha=0.16, linewidth=0)
             if line.apart is not None:
                 axes.plot(*line.apart, marker=MARKERS[i % len(MARKERS)], color=color, markersize=5.5)
+            if line.points:
+                marks = {"marker": MARKERS[i % len(MARKERS)], "linestyle": "none", "markersize": 5.0}
+                axes.plot(*zip(*line.points, strict=True), color=color, markerfacecolor=_STAND_INS["page"], **marks)
         if reference is not None:
             _level(axes, *reference)
         _dress(axes, x, y)
@@ -211,6 +221,12 @@ def _draw_dot(axes: Axes, dot: Dot, row: float, color: str) -> None:
     face = _STAND_INS["page"] if dot.hollow else color
     if dot.is_level:
         axes.plot([dot.value, dot.value], [row, -0.5], color=color, linewidth=1.0, linestyle=DASHES[2])
+    below: dict[str, Any] = {"color": _STAND_INS["quiet"], "linestyle": "none", "markersize": 4.0}
+    if dot.between is not None:
+        axes.plot(dot.between, [row, row], color=_STAND_INS["quiet"], linewidth=0.5)
+        axes.plot(dot.between, [row + _BELOW, row + _BELOW], marker="^", **below)
+    if dot.reference is not None:
+        axes.plot([dot.reference], [row + _BELOW], marker="x", **below)
     axes.plot([dot.low, dot.high], [row, row], color=color, linewidth=1.6)
     axes.plot(dot.more, [row] * len(dot.more), "|", color=_STAND_INS["ink"], markersize=10, markeredgewidth=1.3)
     axes.plot([dot.value], [row], marker="o", markersize=6.5, color=color, markerfacecolor=face)
@@ -266,6 +282,10 @@ def _dress_axis(axes: Axes, which: Literal["x", "y"], axis: Axis) -> None:
         drawn.set_minor_formatter(FuncFormatter(lambda _value, _position: ""))
     else:
         axes.locator_params(axis=which, nbins=6)
+    if axis.ticks is not None:
+        drawn.set_major_locator(FixedLocator([float(tick) for tick in axis.ticks]))
+        drawn.set_minor_locator(NullLocator())
+        drawn.set_major_formatter(FuncFormatter(lambda value, _position: f"{value:g}"))
     if axis.limits is not None:
         set_limits(*axis.limits)
     if axis.percent:

@@ -4,6 +4,7 @@ import contextlib
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
+from typing import no_type_check
 
 from torch import Tensor
 
@@ -123,6 +124,7 @@ def _advance(
             shared[learner.normalization] = learner.normalize(moved[site])
     steps = stacks.steps_([trainee.learner for trainee in running], shared)
 
+    @no_type_check  # made anew at each step
     def advance(_thread: int, trainee: Trainee) -> tuple[Trainee, CurvePoint | None]:
         normalized, step = shared[trainee.learner.normalization], steps.get(trainee.learner)
         return trainee, trainee.advance_(normalized, batch, state, measure=measure, step=step)

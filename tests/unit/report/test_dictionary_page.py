@@ -8,6 +8,8 @@ import pytest
 
 from monosemy.core import Result, write_results
 from monosemy.report import DictionaryRunFiles, write_dictionary_page
+from tests.unit.experiments.interpreted_folders import TOPK as EXPLAINED
+from tests.unit.experiments.interpreted_folders import write_summary
 from tests.unit.report.dictionary_run import HOSTILE, TOPK, write_run
 from tests.unit.report.test_page import Reader
 
@@ -106,3 +108,25 @@ def test_equal_artifacts_give_equal_pages(tmp_path: Path, files: DictionaryRunFi
     for name in "ab":
         write_dictionary_page(tmp_path / name, files)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_what_latents_respond_to_stands_where_they_were_explained(tmp_path: Path, files: DictionaryRunFiles) -> None:
+    """A summary of a dictionary that has the name of the planted run's headline."""
+    summary = write_summary(tmp_path / "interpreted", [EXPLAINED, dataclasses.replace(EXPLAINED, method="ica")])
+    rename(summary, EXPLAINED.name, TOPK.name)
+    text = written(tmp_path, dataclasses.replace(files, interpretation=summary))
+    expected = [
+        *("and the model loses", "Explained by rules, the latents of", "What single latents detect"),
+        *("Uniform fragments, by method", "Sparsity against error", "Chosen on validation"),
+    ]
+    places = [text.index(part, 0) for part in expected]
+    assert places == sorted(places)
+    cards = text[text.index("Chosen on validation") :]
+    assert "bits, correlation" in cards
+    assert "Explained by rules" not in written(tmp_path / "without", files)
+
+
+def rename(summary: Path, old: str, new: str) -> None:
+    for name in ("interpretation.json", "latents.jsonl"):
+        path = summary / name
+        path.write_text(path.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")

@@ -1,10 +1,23 @@
 """Oracle: planted contexts, and what each mark on a token is said to mean."""
 
 import re
+from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from monosemy.report import FeatureContext, LatentCard, LatentContexts, context_line, latent_card, visible
+from monosemy.report import (
+    FeatureContext,
+    LatentCard,
+    LatentContexts,
+    LatentExplanation,
+    context_line,
+    explanation_line,
+    latent_card,
+    visible,
+)
+from monosemy.report.feature_view import LONG_SENTENCE, folded_words, marked
 from tests.unit.report.dictionary_run import HOSTILE
 from tests.unit.report.test_page import Reader
 
@@ -86,3 +99,38 @@ def test_a_card_says_what_it_knows() -> None:
     assert "strongest on test (up to 2" in said
     bare = " ".join(Reader(latent_card(LatentCard(latent=8, density=0.0)).html).text.split())
     assert bare == "Latent 8 Never fires on test. No held-out context to show."
+
+
+@pytest.mark.parametrize(
+    ("words", "html"),
+    [
+        ("fires on `self` right after `(`", "fires on <code>self</code> right after <code>(</code>"),
+        ("fires on ```, `a`b`; less on `,`", "fires on <code>`</code>, <code>a`b</code>; less on <code>,</code>"),
+        ("where url (a `<b>`)", "where url (a <code>&lt;b&gt;</code>)"),
+        ("an odd ` one", "an odd ` one"),
+    ],
+)
+def test_what_stands_between_backquotes_is_code(words: str, html: str) -> None:
+    assert folded_words(words).html == f"<p><strong>{html}</strong></p>"
+
+
+@given(st.text("ab `,;(", max_size=400))
+def test_a_long_sentence_opens_to_the_whole(words: str) -> None:
+    found = folded_words(words).html
+    if len(words) <= LONG_SENTENCE:
+        assert "<details" not in found
+        return
+    summary, _, whole = found.partition("</summary>")
+    assert marked(words).html in whole
+    shown = re.sub(r"<[^>]+>", "", summary)
+    assert shown.endswith(" \u2026")
+    assert len(shown) <= LONG_SENTENCE + 2
+
+
+def test_an_explanation_with_its_worth() -> None:
+    explanation = LatentExplanation(sentence="fires on `x`", bits=24.3, uniform=0.512, ceiling=0.8)
+    html = latent_card(LatentCard(latent=3, density=0.1, explanation=explanation)).html
+    assert "fires on <code>x</code>" in html
+    assert "24.3 bits, correlation 0.51 (ceiling 0.80)." in html
+    without = replace(explanation, bits=None, ceiling=None, uniform=0.0, is_constant=True)
+    assert "predicts the same everywhere, which counts as correlation 0.00." in explanation_line(without).html

@@ -1,6 +1,6 @@
 """The dense step: hand-written gradients of a ReLU form in reused buffers, for as long as many latents are active."""
 
-from typing import final
+from typing import final, no_type_check
 
 import numpy as np
 import torch
@@ -43,6 +43,7 @@ class DenseStep:
         directions = torch.from_numpy(directions_of(form, workspace, self.engine))
         encoder = directions if form.W_dec is None else form.W_enc.detach()
 
+        @no_type_check  # made anew at each step
         def of_rows(_thread: int, piece: tuple[int, int]) -> None:
             rows = slice(*piece)
             torch.addmm(form.b_enc.detach(), x[rows], encoder.T, out=z[rows]).relu_()
@@ -62,6 +63,7 @@ class DenseStep:
         n_active = np.empty(len(form.W_enc), np.int32)
         sums = z.numpy(), slope.numpy(), n_active, workspace.bias_gradient
 
+        @no_type_check  # made anew at each step
         def sums_of(_thread: int, piece: tuple[int, int]) -> float:
             first, last = piece
             return float(kernels.dense_sums(first, last, *sums))
@@ -90,6 +92,7 @@ class DenseStep:
             torch.from_numpy(gradient) for gradient in (workspace.encoder_gradient, workspace.decoder_gradient)
         )
 
+        @no_type_check  # made anew at each step
         def of_latents(_thread: int, piece: tuple[int, int]) -> None:
             latents = slice(*piece)
             torch.mm(slope[:, latents].T, x, out=encoder[latents])

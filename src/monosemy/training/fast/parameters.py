@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from typing import no_type_check
 
 import numpy as np
 from torch import nn
@@ -27,6 +28,7 @@ def directions_of(form: SparseForm, workspace: Workspace, engine: Engine) -> np.
         return rows_of(form.W_dec)
     unit, weights = workspace.decoder_gradient, rows_of(form.W_enc)
 
+    @no_type_check  # made anew at each step
     def of_rows(_thread: int, piece: tuple[int, int]) -> None:
         first, last = piece
         kernels.normalize(first, last, weights, unit)
@@ -50,10 +52,12 @@ def update_(
     """
     correction_1, correction_2 = optimizer.next_corrections()
 
+    @no_type_check  # made anew at each step
     def moved(weights: nn.Parameter, gradient: np.ndarray, kind: int) -> Callable[[int, tuple[int, int]], float]:
         m, v = (moment.numpy() for moment in optimizer.moments(weights))
         rows, slopes, m, v = (each if each.ndim == 2 else each[None] for each in (rows_of(weights), gradient, m, v))
 
+        @no_type_check  # made anew at each step
         def of_rows(_thread: int, piece: tuple[int, int]) -> float:
             first, last = piece
             rates = learning_rate, BETA_1, BETA_2, correction_1, correction_2, EPSILON

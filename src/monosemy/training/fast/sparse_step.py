@@ -5,7 +5,7 @@ active entries only, a share of L0 / n_latents of them
 """
 
 from dataclasses import dataclass
-from typing import final
+from typing import final, no_type_check
 
 import numpy as np
 import torch
@@ -80,6 +80,7 @@ class SparseStep:
             carried.guess = self._first_guess(torch.addmm(bias, x[:BLOCK_ROWS], encoder))
         guess = np.float32(carried.guess)
 
+        @no_type_check  # made anew at each step
         def encode(thread: int, rows: tuple[int, int]) -> float:
             first, last = rows
             pre_acts = torch.addmm(bias, x[first:last], encoder, out=workspace.pre_acts[thread][: last - first])
@@ -148,6 +149,7 @@ class SparseStep:
         lists = workspace.row_start, workspace.row_end, workspace.index, workspace.value
         found = workspace.residual, workspace.slope, workspace.row_error
 
+        @no_type_check  # made anew at each step
         def of_rows(_thread: int, piece: tuple[int, int]) -> None:
             first, last = piece
             numbers = bias, error_slope, np.float32(penalty), min(tile, len(directions))
@@ -204,6 +206,7 @@ class SparseStep:
         encoder = workspace.encoder_gradient
         decoder = encoder if form.W_dec is None else workspace.decoder_gradient
 
+        @no_type_check  # made anew at each step
         def of_latents(_thread: int, piece: tuple[int, int]) -> None:
             first, last = piece
             kernels.weighted_rows(first, last, tile, start, row, slope, one, rows, False, encoder)
