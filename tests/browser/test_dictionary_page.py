@@ -1,13 +1,15 @@
 """Oracle: Chromium itself, and axe-core's rules: the page of a dictionary run on a desk and a phone, light and dark."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser
 
-from monosemy.report import DARK, LIGHT, write_dictionary_page
+from monosemy.report import DARK, LIGHT, write_dictionary_page, write_interpretation_page
 from tests.browser.test_report_pages import DESK, Scheme, opened, rgb
+from tests.unit.experiments.interpreted_folders import TOPK, layers, planted, write_summary
 from tests.unit.report.dictionary_run import HOSTILE, write_run
 
 pytestmark = pytest.mark.browser
@@ -18,17 +20,22 @@ LEAST_TEXT = 9.5  # CSS pixels of the smallest text in a figure
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page with labels, the page without, and one whose differences lie across 0."""
+    """With labels and explanations, without, with differences across 0; and explanations on a page of their own."""
     made = tmp_path_factory.mktemp("dictionary")
     command = "monosemy run --out " + "a_very_long_folder_name/" * 12
-    write_dictionary_page(made / "labels.html", write_run(made / "a", command=command))
+    run = write_run(made / "a", command=command)
+    explained = write_summary(made / "explained", planted())
+    write_dictionary_page(made / "labels.html", replace(run, interpretation=explained))
+    fragments = {TOPK.name: next(iter(run.fragments.values()))}
+    several = write_summary(made / "several", [each for each in layers() if each.method in ("topk", "pca")])
+    write_interpretation_page(made / "explained.html", several, fragments, {"command": command})
     write_dictionary_page(made / "plain.html", write_run(made / "b", labels=False))
     write_dictionary_page(made / "mixed.html", write_run(made / "c", shift=-0.09, note=HOSTILE))
     return made
 
 
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
-@pytest.mark.parametrize("name", ["labels", "plain", "mixed"])
+@pytest.mark.parametrize("name", ["labels", "plain", "mixed", "explained"])
 def test_nothing_sticks_out_to_the_side(browser: Browser, folder: Path, name: str, size: tuple[int, int]) -> None:
     with opened(browser, folder / f"{name}.html", size, "light") as page:
         assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
@@ -41,9 +48,10 @@ def test_nothing_sticks_out_to_the_side(browser: Browser, folder: Path, name: st
 
 
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
-def test_figures_can_be_read(browser: Browser, folder: Path, size: tuple[int, int]) -> None:
+@pytest.mark.parametrize("name", ["labels", "explained"])
+def test_figures_can_be_read(browser: Browser, folder: Path, name: str, size: tuple[int, int]) -> None:
     """No text is too small, none lies upon another."""
-    with opened(browser, folder / "labels.html", size, "light") as page:
+    with opened(browser, folder / f"{name}.html", size, "light") as page:
         heights = page.evaluate(
             """() => [...document.querySelectorAll('figure svg text')].map(e =>
                 parseFloat(getComputedStyle(e).fontSize) * Math.hypot(e.getScreenCTM().a, e.getScreenCTM().b))"""
@@ -61,7 +69,7 @@ def test_figures_can_be_read(browser: Browser, folder: Path, size: tuple[int, in
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", ["labels", "plain"])
+@pytest.mark.parametrize("name", ["labels", "plain", "explained"])
 def test_axe_finds_nothing(browser: Browser, folder: Path, name: str, scheme: Scheme) -> None:
     with opened(browser, folder / f"{name}.html", DESK, scheme) as page:
         found = Axe().run(page).response

@@ -5,7 +5,7 @@ from typing import Literal, final
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from monosemy.interpretation.left_context import N_RECENT, token_back
+from monosemy.interpretation.left_context import N_RECENT
 from monosemy.interpretation.predicates import (
     PLACES,
     REPETITIONS,
@@ -17,10 +17,10 @@ from monosemy.interpretation.predicates import (
     Repeats,
     TokenIs,
     TokenRecently,
-    token_places,
 )
 from monosemy.interpretation.surface import SURFACE_FORMS
 from monosemy.interpretation.text import Text
+from monosemy.interpretation.text_context import text_context
 from monosemy.interpretation.vocabulary_features import vocabulary_features
 
 _FLAG_ROWS = 2048  # of the flags in 32 bits at once: what the cache holds
@@ -39,7 +39,8 @@ class CandidateTable:
         mask = fragments.mask
         self.fragment: Int64[np.ndarray, " row"] = np.nonzero(mask)[0]
         features = vocabulary_features(fragments.text)
-        backs = np.stack([token_back(fragments, back)[mask] for back in range(N_RECENT + 1)])
+        context = text_context(text)
+        backs = np.stack([context.back(back)[mask] for back in range(N_RECENT + 1)])
         seen = np.zeros(int(features.ids[-1]) + 2, dtype=np.bool_)
         seen[backs] = True  # "no token" is -1, the last place
         known = np.flatnonzero(seen[features.ids])
@@ -54,7 +55,7 @@ class CandidateTable:
         self._forms = np.zeros((self._n + 1, len(SURFACE_FORMS)))
         self._forms[:-1] = features.forms[known]
         self._affixes = features.affixes
-        self._affix_code = [np.append(a.code[known], len(a.characters)) for a in self._affixes]
+        self._affix_code = [_shared(a.code[known], len(a.characters)) for a in self._affixes]
         labels = text.labels
         n_labels = 0 if labels is None else len(labels.names)
         none = np.zeros((mask.size, 0), dtype=np.bool_)
@@ -199,6 +200,15 @@ def _distinct(codes: Int64[np.ndarray, "recent row"], none: int) -> Int64[np.nda
     return distinct
 
 
+def _shared(code: Int64[np.ndarray, " token"], none: int) -> Int64[np.ndarray, " code"]:
+    """The affix of each token of the sample and of "no token", where two or more of them share it; else none.
+
+    What one token alone begins or ends with is better said by naming it.
+    """
+    several = np.bincount(code, minlength=none + 1) > 1
+    return np.append(np.where(several[code], code, none), none)
+
+
 def _flag_predicates(text: Text) -> list[HasLabel | AtPosition | Repeats]:
     flags: list[HasLabel | AtPosition | Repeats] = []
     if text.labels is not None:
@@ -214,6 +224,4 @@ def _flag_predicates(text: Text) -> list[HasLabel | AtPosition | Repeats]:
 def _others(text: Text, predicates: list[HasLabel | AtPosition | Repeats]) -> Bool[np.ndarray, "row n_others"]:
     """Where each of the flags holds that are no labels."""
     mask = text.fragments.mask
-    places = token_places(text.fragments)
-    columns = [p.among(places) if isinstance(p, AtPosition) else p.holds(text) for p in predicates]
-    return np.stack([column[mask] for column in columns], axis=1)
+    return np.stack([predicate.holds(text)[mask] for predicate in predicates], axis=1)

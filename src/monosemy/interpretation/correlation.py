@@ -56,12 +56,18 @@ def pearson(sums: Float64[np.ndarray, "*rows 6"]) -> Float64[np.ndarray, "*rows"
     return np.where(truth > 0, value, np.nan)
 
 
+def is_constant(sums: Float64[np.ndarray, "*rows 6"]) -> Bool[np.ndarray, "*rows"]:
+    """Whether the prediction of each row of sums is constant."""
+    n, p, _, pp, _, _ = np.moveaxis(sums, -1, 0)
+    return np.asarray(_variation(n, p, pp) == 0)
+
+
 def correlation_status(sums: Float64[np.ndarray, " 6"]) -> CorrelationStatus:
     """ok; constant where the prediction is, so that the correlation counts as 0; not_applicable where the truth is."""
-    n, p, t, pp, tt, _ = sums
+    n, _, t, _, tt, _ = sums
     if _variation(n, t, tt) == 0:
         return "not_applicable"
-    return "ok" if _variation(n, p, pp) > 0 else "constant"
+    return "constant" if is_constant(sums) else "ok"
 
 
 def _centered(

@@ -118,7 +118,7 @@ def simulated(judge: Judge, explanation: Explanation, text: Text) -> Simulation:
         reason = f"predictions of shape {values.shape} for a text of shape {shape}"
         zeros = np.zeros(shape, dtype=np.float32)
         return Simulation(values=zeros, answered=np.zeros(len(text), dtype=np.bool_), reasons=(reason,))
-    finite = np.isfinite(values).all(axis=1)
+    finite = np.asarray(np.isfinite(values).all(axis=1))
     if finite.all():
         return simulation
     reasons = (*simulation.reasons, "predictions that are not finite")

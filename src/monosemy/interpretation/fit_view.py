@@ -175,7 +175,7 @@ def _distinct(first: _Kept, second: _Kept) -> _Kept:
     return _Kept(row=np.concatenate([first.row, rest.row]), values=np.concatenate([first.values, rest.values]))
 
 
-def _weights(n_drawn: tuple[int, int, int, int], size: tuple[int, int, int, int]) -> Float64[np.ndarray, " n"]:
+def _weights(n_drawn: tuple[int, ...], size: tuple[int, ...]) -> Float64[np.ndarray, " n"]:
     """What each fragment of the strata stands for, one stratum after the other."""
     sizes = list(size)
     for one, other in ((1, 0), (3, 2), (2, 3)):  # nothing of the one is at hand: the other stands for it as well

@@ -45,8 +45,7 @@ class _Means:
     def __init__(self, interpretation: Interpretation, card: DictionaryCard) -> None:
         self._of, self._card = interpretation, card
         generator = numpy_generator(interpretation.config.seed, "bootstrap/interpretation")
-        n_units, n_latents = max(1, len(interpretation.units)), max(1, len(interpretation.latents))
-        self._units, self._latents = resamples(n_units, n_latents, generator)
+        self._units, self._latents = resamples(len(interpretation.units), len(interpretation.latents), generator)
         self._config = fingerprint({"config": to_json(interpretation.config), "judge": asdict(interpretation.judge)})
 
     def of_budget(self, budget: Budget) -> Iterator[Result]:
@@ -74,7 +73,7 @@ class _Means:
                     yield self._mean(score, self._counts(f"{kind}/{score.key}", score), kind)
 
     def _counts(self, name: str, score: Score) -> np.ndarray:
-        empty = np.zeros((0, len(self._of.units), *score.shape))
+        empty = np.zeros((len(self._of.latents), len(self._of.units), *score.shape))
         return self._of.arrays.get(name, empty)
 
     def _mean(
@@ -89,7 +88,7 @@ class _Means:
         """The mean over the latents (over those of a choice) that have the score, with its interval."""
         statistic = statistic or score.statistic
         subject, drawn = self._subject(variant), self._latents
-        if of is not None and len(counts):
+        if of is not None:
             counts, drawn = counts[of], drawn[:, of]
         interval = value_and_interval(counts, statistic, self._units, drawn)
         if interval is None:

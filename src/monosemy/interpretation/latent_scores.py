@@ -160,10 +160,10 @@ class LatentTruth:
 
     def _detection(self, predicted: Predicted, called: Bool[np.ndarray, "n_uniform position"]) -> dict[str, np.ndarray]:
         """Whole fragments: does it have an active token? The random firing ones add to those that have."""
-        truth, says = self.uniform_active.any(axis=1), (called & self.uniform.mask).any(axis=1)
+        truth, says = _in_each(self.uniform_active), _in_each(called & self.uniform.mask)
         natural = confusion(says, truth, predicted.uniform_answered, self.uniform.unit, self.n_units)
-        has = self._added[(self.shown_active.any(axis=1) & predicted.shown_answered)[self._added]]
-        shown_says = ((predicted.shown >= predicted.cutoffs.token) & self.shown.mask)[has].any(axis=1)
+        has = self._added[(_in_each(self.shown_active) & predicted.shown_answered)[self._added]]
+        shown_says = _in_each(((predicted.shown >= predicted.cutoffs.token) & self.shown.mask)[has])
         every = np.ones(len(has), dtype=np.bool_)
         added = confusion(shown_says, every, every, self.shown.unit[has], self.n_units)
         return {"detection": natural + added, "detection_f1": natural}
@@ -174,6 +174,11 @@ class LatentTruth:
         answered = np.concatenate([predicted.shown_answered[self._added], predicted.uniform_answered])[self._marked]
         says = mean_on_marks(values, self._marks) >= predicted.cutoffs.marks
         return confusion(says, self._right, answered, self._unit[self._marked], self.n_units)
+
+
+def _in_each(tokens: Bool[np.ndarray, "n_fragments position"]) -> Bool[np.ndarray, " n_fragments"]:
+    """Whether a fragment has such a token."""
+    return np.asarray(tokens.any(axis=1))
 
 
 def predicted_everywhere(

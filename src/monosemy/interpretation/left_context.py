@@ -1,7 +1,7 @@
 """What stands to the left of each position of a fragment: in the same fragment and the same document."""
 
 from dataclasses import dataclass
-from typing import final
+from typing import Literal, final
 
 import numpy as np
 from jaxtyping import Bool, Int32
@@ -11,6 +11,12 @@ from monosemy.interpretation.vocabulary_features import vocabulary_features
 
 N_RECENT = 8
 """How many tokens to the left count as recent."""
+
+Place = Literal["line", "document", "fragment"]
+"""What tokens are counted in."""
+
+Repetition = Literal["token", "pair", "previous"]
+"""What stood before: the token, the pair of previous and current token, the previous token."""
 
 
 @final
@@ -33,6 +39,26 @@ def token_back(fragments: FragmentTable, back: int) -> Int32[np.ndarray, "n_frag
     moved = np.full_like(seen, -1)
     moved[:, back:] = np.where(_n_shown(fragments)[:, back:] >= back, seen[:, :-back], -1)
     return moved
+
+
+def token_place(fragments: FragmentTable, place: Place) -> TokenPlace:
+    """How many tokens stand before each one in its line, its document or the fragment; -1 at separators."""
+    is_token = fragments.index >= 0
+    if place == "line":
+        at = line_place(fragments)
+    elif place == "document":
+        at = TokenPlace(n_before=fragments.index, known=is_token)
+    else:
+        position = np.arange(is_token.shape[1], dtype=np.int32)
+        at = TokenPlace(n_before=np.broadcast_to(position, is_token.shape), known=is_token)
+    return TokenPlace(n_before=np.where(is_token, at.n_before, np.int32(-1)), known=at.known & is_token)
+
+
+def repeats(fragments: FragmentTable, what: Repetition) -> Bool[np.ndarray, "n_fragments position"]:
+    """Where something stood before in the same document of the same fragment."""
+    if what == "pair":
+        return seen_before(pair_numbers(fragments), fragments)
+    return seen_before(token_back(fragments, 0 if what == "token" else 1), fragments)
 
 
 def line_place(fragments: FragmentTable) -> TokenPlace:

@@ -2,16 +2,14 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, final
 
 import numpy as np
 from jaxtyping import Bool
 
-from monosemy.evaluation import FragmentTable
 from monosemy.interpretation.label_words import after_label, label_place
-from monosemy.interpretation.left_context import N_RECENT, TokenPlace, line_place, pair_numbers, seen_before, token_back
+from monosemy.interpretation.left_context import N_RECENT, Place, Repetition
 from monosemy.interpretation.surface import (
     LONGEST_AFFIX,
     SURFACE_FORMS,
@@ -20,6 +18,7 @@ from monosemy.interpretation.surface import (
     visible,
 )
 from monosemy.interpretation.text import Text
+from monosemy.interpretation.text_context import text_context
 from monosemy.interpretation.vocabulary_features import vocabulary_features
 
 Holds = Bool[np.ndarray, "n_fragments position"]
@@ -32,7 +31,6 @@ a repetition."""
 NEGATION_BITS = 1.0
 """What it costs to say whether a predicate that can be negated is."""
 
-Place = Literal["line", "document", "fragment"]
 PLACES: tuple[tuple[Place, int, int | None], ...] = (
     *(("line", 0, most) for most in (0, 1, 2, 4)),
     *(("line", least, None) for least in (1, 4, 8, 16)),
@@ -43,7 +41,6 @@ PLACES: tuple[tuple[Place, int, int | None], ...] = (
 )
 """The positions that a rule may name: counted in what, and how many tokens stand before, at least and at most."""
 
-Repetition = Literal["token", "pair", "previous"]
 REPETITIONS: tuple[Repetition, ...] = ("token", "pair", "previous")
 
 
@@ -82,7 +79,7 @@ class TokenIs(Predicate):
     n_tokens: int
 
     def holds(self, text: Text) -> Holds:
-        return np.isin(token_back(text.fragments, self.back), np.array(self.tokens, dtype=np.int32))
+        return text_context(text).is_one_of(self.back, np.array(self.tokens))
 
     def bits(self) -> float:
         return KIND_BITS + subset_bits(self.n_tokens, len(self.tokens))
@@ -105,8 +102,8 @@ class TokenRecently(Predicate):
     n_tokens: int
 
     def holds(self, text: Text) -> Holds:
-        backs = range(1, N_RECENT + 1)
-        return np.logical_or.reduce([token_back(text.fragments, back) == self.token for back in backs])
+        context = text_context(text)
+        return np.logical_or.reduce([context.back(back) == self.token for back in range(1, N_RECENT + 1)])
 
     def bits(self) -> float:
         return KIND_BITS + math.log2(self.n_tokens)
@@ -128,9 +125,8 @@ class HasSurface(Predicate):
     negated: bool = False
 
     def holds(self, text: Text) -> Holds:
-        token = token_back(text.fragments, self.back)
         of_form = vocabulary_features(text.fragments.text).of_form(self.form)
-        return (np.isin(token, of_form) != self.negated) & (text.fragments.index >= 0)
+        return (text_context(text).is_one_of(self.back, of_form) != self.negated) & (text.fragments.index >= 0)
 
     def bits(self) -> float:
         return KIND_BITS + math.log2(len(SURFACE_FORMS)) + NEGATION_BITS
@@ -157,7 +153,7 @@ class HasAffix(Predicate):
 
     def holds(self, text: Text) -> Holds:
         having = vocabulary_features(text.fragments.text).with_affix(self.side, self.characters)
-        return np.isin(token_back(text.fragments, 0), having)
+        return text_context(text).is_one_of(0, having)
 
     def bits(self) -> float:
         return KIND_BITS + math.log2(LONGEST_AFFIX) + math.log2(self.n_affixes)
@@ -193,7 +189,7 @@ class HasLabel(Predicate):
         of_label = text.labels.values[..., text.labels.names.index(self.label)]
         of_back = np.zeros_like(is_token)
         of_back[:, self.back :] = of_label[:, : of_label.shape[1] - self.back]
-        return ((of_back & (token_back(text.fragments, self.back) >= 0)) != self.negated) & is_token
+        return ((of_back & (text_context(text).back(self.back) >= 0)) != self.negated) & is_token
 
     def bits(self) -> float:
         return KIND_BITS + math.log2(self.n_labels) + NEGATION_BITS
@@ -219,11 +215,7 @@ class AtPosition(Predicate):
     most: int | None
 
     def holds(self, text: Text) -> Holds:
-        return self.among(token_places(text.fragments))
-
-    def among(self, places: Mapping[Place, TokenPlace]) -> Holds:
-        """Where it holds, given the places of the tokens."""
-        place = places[self.place]
+        place = text_context(text).places(self.place)
         reached = place.n_before >= self.least
         return reached if self.most is None else reached & (place.n_before <= self.most) & place.known
 
@@ -251,12 +243,7 @@ class Repeats(Predicate):
     negated: bool = False
 
     def holds(self, text: Text) -> Holds:
-        fragments = text.fragments
-        if self.what == "pair":
-            values = pair_numbers(fragments)
-        else:
-            values = token_back(fragments, 0 if self.what == "token" else 1)
-        return (seen_before(values, fragments) != self.negated) & (fragments.index >= 0)
+        return (text_context(text).repeats(self.what) != self.negated) & (text.fragments.index >= 0)
 
     def bits(self) -> float:
         return KIND_BITS + math.log2(len(REPETITIONS)) + NEGATION_BITS
@@ -267,22 +254,6 @@ class Repeats(Predicate):
     def words(self) -> str:
         of = {"token": "the token", "pair": "the token after the same one", "previous": "the token before it"}
         return f"where {of[self.what]} {'is new' if self.negated else 'stood before'} in the fragment"
-
-
-def token_places(fragments: FragmentTable) -> dict[Place, TokenPlace]:
-    """How many tokens stand before each one in its line, its document and the fragment; -1 at separators."""
-    is_token = fragments.index >= 0
-    in_fragment = np.broadcast_to(np.arange(is_token.shape[1], dtype=np.int32), is_token.shape)
-    line = line_place(fragments)
-    counts: dict[Place, TokenPlace] = {
-        "line": line,
-        "document": TokenPlace(n_before=fragments.index, known=is_token),
-        "fragment": TokenPlace(n_before=in_fragment, known=is_token),
-    }
-    return {
-        place: TokenPlace(n_before=np.where(is_token, at.n_before, -1).astype(np.int32), known=at.known & is_token)
-        for place, at in counts.items()
-    }
 
 
 AnyPredicate = TokenIs | TokenRecently | HasSurface | HasAffix | HasLabel | AtPosition | Repeats

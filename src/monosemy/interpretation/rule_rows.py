@@ -80,7 +80,7 @@ def fit_rows(sample: Sample, config: RulesConfig) -> FitRows | None:
     if n_units < MIN_DOCUMENTS:
         unit, n_units = np.arange(len(fragments)), len(fragments)
     total = float(w @ (y - w @ y / w.sum()) ** 2)
-    n_effective = w.sum() ** 2 / (w @ w)
+    n_effective = float(w.sum() ** 2 / (w @ w))
     penalty = config.paper_bits_penalty if sample.budget == "paper" else config.bits_penalty
     return FitRows(
         table=table,

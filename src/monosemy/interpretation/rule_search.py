@@ -96,7 +96,7 @@ def _best(rows: FitRows, rest: Uncovered, config: RulesConfig) -> _Node | None:
     return None
 
 
-def _gain(S: np.ndarray, W: np.ndarray, rest: Uncovered) -> np.ndarray:
+def _gain(S: np.ndarray | np.float64, W: np.ndarray | np.float64, rest: Uncovered) -> np.ndarray:
     """S^2 total / (W (total - W)), S being the sum of w y centered, 0 where that is not defined."""
     inside = (W > 0) & (rest.weight * (1 - 1e-6) > W)
     return np.where(inside, S * S * rest.weight / np.where(inside, W * (rest.weight - W), 1.0), 0.0)
@@ -116,7 +116,7 @@ def _may_gain(rows: FitRows, node: _Node, rest: Uncovered, best: float) -> bool:
     most = max(float(square[above].sum()), float(square[~above].sum()))
     share = float(w.sum()) / rest.weight
     cost = rows.bit_cost * (node.bits + float(rows.table.bits.min()))
-    return share >= 1 or most / (1 - share) - cost > best
+    return bool(share >= 1 or most / (1 - share) - cost > best)
 
 
 def _candidates(rows: FitRows, node: _Node, rest: Uncovered, config: RulesConfig) -> list[_Found]:

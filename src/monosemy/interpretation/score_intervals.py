@@ -7,10 +7,10 @@ score is taken anew from the sums over the units drawn, then the mean over the l
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Float64, Int64, Real
+from jaxtyping import Bool, Float64, Int64, Real
 
 from monosemy.core import Interval
-from monosemy.interpretation.correlation import pearson
+from monosemy.interpretation.correlation import is_constant, pearson
 
 N_RESAMPLES = 1000
 _BLOCK_ENTRIES = 1 << 22  # totals held at once: 32 MiB
@@ -29,8 +29,10 @@ def resamples(
     The units are drawn first: from a stream of equal seed they are the same whatever the number of latents, so that
     two dictionaries are compared on the same resampled text.
     """
-    units = generator.multinomial(n_units, np.full(n_units, 1 / n_units), size=n)
-    latents = generator.multinomial(n_latents, np.full(n_latents, 1 / n_latents), size=n)
+    units, latents = (
+        generator.multinomial(of, np.full(of, 1 / of), size=n) if of else np.zeros((n, 0))
+        for of in (n_units, n_latents)
+    )
     return units.astype(np.int64), latents.astype(np.int64)
 
 
@@ -43,8 +45,12 @@ def mean_statistic(
     """For each resample the mean over its latents of the statistic of their resampled sums.
 
     statistic maps totals [... sums] to [...]; where it is NaN the latent has no score in that resample and is left out
-    of the mean, which is NaN where none has one.
+    of the mean, which is NaN where none has one. Of `pearson`: a prediction that is constant on all units counts as 0
+    in every resample; one that is constant on the units drawn alone leaves its latent out, for a few fragments less say
+    nothing against it (as 0 it would draw the interval of the scores of few fragments below their value).
     """
+    if statistic is pearson:
+        statistic = _pearson_of(is_constant(counts.sum(axis=1)))
     n_latents, n_units = counts.shape[:2]
     shape = counts.shape[2:]
     columns = np.moveaxis(counts, 1, 0).reshape(n_units, -1).astype(np.float64)
@@ -66,8 +72,8 @@ def mean_pearson(
 ) -> Float64[np.ndarray, " n_resamples"]:
     """For each resample the mean over its latents of the Pearson correlation of their resampled sums.
 
-    A constant prediction counts as 0; a latent whose true activation is constant on the units drawn, or that has no
-    fragment there, is left out.
+    As `mean_statistic` has it; a latent whose true activation is constant on the units drawn, or that has no fragment
+    there, is left out.
     """
     return mean_statistic(sums, pearson, unit_counts, latent_counts)
 
@@ -97,3 +103,19 @@ def interval_around(value: float, resampled: Float64[np.ndarray, " n_resamples"]
         return Interval(value=value, low=value, high=value)
     low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
     return Interval(value=value, low=min(float(low), value), high=max(float(high), value))
+
+
+def _pearson_of(constant: Bool[np.ndarray, " n_latents"]) -> PerLatent:
+    """The correlation, 0 of latents whose prediction is constant everywhere, NaN of those where it is so by chance."""
+
+    def statistic(totals: np.ndarray) -> np.ndarray:
+        return np.where(is_constant(totals) & ~constant, np.nan, pearson(totals))
+
+    return statistic
+
+
+def _draws(of: int, generator: np.random.Generator, n: int) -> Int64[np.ndarray, "n_resamples of"]:
+    """How often each of so many is drawn, in each of n resamples."""
+    if of == 0:
+        return np.zeros((n, 0), dtype=np.int64)
+    return generator.multinomial(of, np.full(of, 1 / of), size=n).astype(np.int64)

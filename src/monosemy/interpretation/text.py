@@ -22,9 +22,9 @@ class TextLabels:
 
 
 @final
-@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False, weakref_slot=True)
 class Text:
-    """Fragments, and their labels where the corpus has any."""
+    """Fragments, and their labels where the corpus has any; what is computed from one is kept as long as it lives."""
 
     fragments: FragmentTable
     labels: TextLabels | None

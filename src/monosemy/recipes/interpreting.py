@@ -154,7 +154,9 @@ def calls_lines(judge: JudgeConfig, config: InterpretationConfig, fragments: Seq
     if not isinstance(judge, OpenAIConfig):
         return ["nothing is asked of anybody: only --judge openai asks a server"]
     uniform = config.n_uniform or 0
-    n_fragments = uniform + (2 if config.floors else 1) * (N_SHOWN + uniform)
+    # Those that cutoffs are chosen on, the latent's own, and those of the latent that its explanation is the floor of;
+    # the uniform ones are the same for both, and asked about once.
+    n_fragments = 2 * uniform + (2 if config.floors else 1) * N_SHOWN
     workload = Workload(n_latents=config.n_latents * len(fragments), budgets=config.budgets, n_fragments=n_fragments)
     table = read_fragments(fragments[0].path).fit.table
     return [estimate_cost(judge, workload, table).line(), "nothing was asked (--dry-run)"]

@@ -189,7 +189,7 @@ def _latents(run: InterpretationRun, head: InterpretedGroup, fragments: Mapping[
     for title, rows in chosen.items():
         cards = [_card(row, contexts.get(row["latent"])) for row in rows]
         columns = [join(cards[start::2]) for start in range(min(2, len(cards)))]
-        parts += [Markup(f"<h4>{title}</h4>"), side_by_side(*columns)]
+        parts += [heading(title), side_by_side(*columns)]
     words = f"Of {run.label(head)}, by correlation on uniform fragments of test."
     legend = [shade_legend()] if contexts else []
     every = details(f"All {len(ordered)} explained latents", _every_latent(run, name, ordered))

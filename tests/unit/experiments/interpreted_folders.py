@@ -81,7 +81,7 @@ def write_interpretation(root: Path, planted: Interpretation, n: int = N_LATENTS
     """The artifact of one dictionary, in a folder of its name."""
     with write_artifact(root / planted.name, kind="interpretation", config={"name": planted.name}) as folder:
         arrays, rows = _latents(planted, n)
-        np.savez(folder / "per_document.npz", **arrays)
+        np.savez(folder / "per_document.npz", **arrays)  # pyright: ignore[reportArgumentType]
         (folder / "latents.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
         (folder / "about.json").write_text(json.dumps(_about(planted, n)), encoding="utf-8")
         write_results(folder / "results.jsonl", _results(planted, rows))
@@ -116,7 +116,7 @@ def _latents(planted: Interpretation, n: int) -> tuple[dict[str, np.ndarray], li
         for end, share in (("levels", quality), ("floor", 0.02 + 0 * quality)):
             arrays[f"{budget}/ap/{end}"] = levels_of(factor * share, generator)
         for place, latent in enumerate(latents):
-            row = _row(planted, latent, place, quality[place], factor, generator) | {"budget": budget}
+            row: dict[str, Any] = _row(planted, latent, place, quality[place], factor, generator) | {"budget": budget}
             row["scores"] |= {score: _score(place, sums, score) for score in CORRELATIONS}
             row["scores"]["ap_lift"]["value"] = lift_of(arrays[f"{budget}/ap/levels"][place])
             row["scores"]["fuzzing"] = {"value": None, "status": "not_applicable"}

@@ -56,7 +56,7 @@ def test_correlations_are_scipys(pairs: list[tuple[int, int]]) -> None:
             continue
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            assert own(x, y) == pytest.approx(reference(x, y).statistic, abs=1e-9)
+            assert own(x, y) == pytest.approx(reference(x, y)[0], abs=1e-9)
 
 
 def test_undefined_moments_and_scores_are_left_out_and_the_moments_counted() -> None:
@@ -65,7 +65,7 @@ def test_undefined_moments_and_scores_are_left_out_and_the_moments_counted() -> 
     assert (x.tolist(), y.tolist(), n_undefined) == ([0.1, 0.3, 0.5], [1.0, 2.0, 5.0], 1)
     row = dictionary_correlations(found)[-1]
     assert (row["n"], row["n_undefined"], row["score"], row["moment"]) == (3, 1, "uniform", "excess_kurtosis")
-    assert row["pearson"] == pytest.approx(pearsonr(x, y).statistic)
+    assert row["pearson"] == pytest.approx(pearsonr(x, y)[0])
     assert row["spearman"] == pytest.approx(1.0)
     nan = interpreted([0.1, 0.2, 0.3], [1.0, float("nan"), 2.0])
     assert known_pairs(nan, "uniform", "full", "mean")[2] == 1
@@ -87,8 +87,8 @@ def test_the_mean_over_dictionaries_and_the_pool_differ_where_dictionaries_do() 
     rows = rows_of([a, b])
     assert rows["pearson", None]["value"] == pytest.approx(1.0)
     x, y = np.array([0.1, 0.2, 0.3, 0.4, 0.6, 0.7, 0.8, 0.9]), np.array([10.0, 11, 12, 13, 1, 2, 3, 4])
-    assert rows["pearson", "pooled"]["value"] == pytest.approx(pearsonr(x, y).statistic)
-    assert rows["spearman", "pooled"]["value"] == pytest.approx(spearmanr(x, y).statistic)
+    assert rows["pearson", "pooled"]["value"] == pytest.approx(pearsonr(x, y)[0])
+    assert rows["spearman", "pooled"]["value"] == pytest.approx(spearmanr(x, y)[0])
     assert rows["pearson", "pooled"]["n"] == 8
     for row in rows.values():
         assert row["low"] - 1e-9 <= row["value"] <= row["high"] + 1e-9

@@ -31,9 +31,7 @@ def part(kind: type[P], n_sequences: int = 40, seed: int = 0, config: FragmentCo
 
 
 def fragments(n_sequences: int = 40, config: FragmentConfig | None = None) -> Fragments:
-    return Fragments(
-        fit=part(FitFragments, n_sequences, 0, config), score=part(ScoreFragments, n_sequences, 1, config)
-    )
+    return Fragments(fit=part(FitFragments, n_sequences, 0, config), score=part(ScoreFragments, n_sequences, 1, config))
 
 
 class FakeJudge(Judge):

@@ -101,7 +101,7 @@ def test_f1_and_balanced_accuracy_are_those_of_scikit_learn(seed: int) -> None:
     assert f1(total) == pytest.approx(f1_score(truth[mask], called[mask]))
     assert balanced_accuracy(total) == pytest.approx(balanced_accuracy_score(truth[mask], called[mask]))
     whole = confusion(called[:, 0], truth[:, 0], mask[:, 0], unit, 3).sum(axis=0)
-    expected = f1_score(truth[:, 0][mask[:, 0]], called[:, 0][mask[:, 0]], zero_division=np.nan)
+    expected = f1_score(truth[:, 0][mask[:, 0]], called[:, 0][mask[:, 0]], zero_division=np.nan)  # pyright: ignore[reportArgumentType]
     has_any = (truth & mask)[:, 0].any()
     assert f1(whole) == pytest.approx(expected) if has_any else np.isnan(f1(whole))
 

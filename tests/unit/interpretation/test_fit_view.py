@@ -129,8 +129,9 @@ def test_the_table_has_the_mean_of_each_token_and_that_of_all_for_others(fit: Fi
     for place in np.ndindex(tokens.shape):
         assert predicted[place] == pytest.approx(values[mask & (uniform.fragments.tokens == tokens[place])].mean())
     assert table.mean[-1] == pytest.approx(values[mask].mean())
-    rare = FitView(part(FitFragments, config=FragmentConfig(n_uniform=1)))
+    small = part(FitFragments, config=FragmentConfig(n_uniform=1))
+    rare = FitView(small)
     seen = rare.token_means(FIRING).predict(rare.text)
-    unseen = ~np.isin(rare.text.fragments.tokens, part(FitFragments, config=FragmentConfig(n_uniform=1)).uniform().fragments.tokens)
+    unseen = ~np.isin(rare.text.fragments.tokens, small.uniform().fragments.tokens)
     assert unseen.any()
     np.testing.assert_array_equal(seen[unseen], rare.token_means(FIRING).mean[-1])

@@ -75,7 +75,7 @@ class Knowing(Picker):
 
 def test_the_accuracy_is_of_the_answers_and_failures_count_as_chance() -> None:
     trials = [IntruderTrial(latent=k, passages=tuple(f"{k}/{i}" for i in range(5)), odd=k % 5) for k in range(100)]
-    done: list[int] = []
+    done: list[float] = []
     result = detect_intruders(trials, Knowing(trials, 48, 20), n_threads=4, advance=lambda n: done.append(n))
     assert (result.n_trials, result.n_answered, result.n_right) == (100, 80, 48)
     assert result.accuracy == wilson(48, 80)

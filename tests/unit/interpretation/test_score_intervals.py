@@ -41,7 +41,7 @@ def test_a_resample_is_the_mean_over_its_latents_on_the_tokens_of_its_units() ->
     found = mean_pearson(sums, unit_counts, latent_counts)
     for row in range(20):
         fragments = np.repeat(np.arange(2 * U), unit_counts[row][unit])
-        scores = [pearsonr(p[fragments].ravel(), t[fragments].ravel()).statistic for p, t in values[:-1]] + [0.0]
+        scores = [pearsonr(p[fragments].ravel(), t[fragments].ravel())[0] for p, t in values[:-1]] + [0.0]
         assert found[row] == pytest.approx(np.average(scores, weights=latent_counts[row]), abs=1e-6)
 
 
@@ -59,6 +59,18 @@ def test_a_latent_without_a_fragment_in_a_resample_is_left_out_of_it() -> None:
     assert found[0] == pytest.approx(of_unit[1, 1])
     assert found[1] == pytest.approx((3 * of_unit[0, 0] + 2 * of_unit[1, 0]) / 5)
     assert np.isnan(mean_pearson(sums, unit_counts[:1], np.array([[5, 0, 0, 0, 0]]))[0])
+
+
+def test_a_prediction_that_is_constant_by_chance_leaves_its_latent_out_and_one_that_always_is_counts_as_zero() -> None:
+    """Latent 0 is predicted, rightly, in unit 0 alone; latent 1 is predicted 0.3 everywhere."""
+    truth = np.random.default_rng(0).normal(size=(U, 64)).astype(np.float32)
+    in_one = np.where(np.arange(U)[:, None] == 0, truth, 0).astype(np.float32)
+    same = np.full(truth.shape, 0.3, dtype=np.float32)
+    of = UnitSums(truth, np.ones(truth.shape, dtype=np.bool_), np.arange(U), U)
+    sums = np.stack([of.of(in_one), of.of(same)])
+    unit_counts, latent_counts = np.array([[0, 6, 0, 0, 0, 0], [6, 0, 0, 0, 0, 0]]), np.array([[1, 1], [1, 1]])
+    np.testing.assert_allclose(mean_pearson(sums, unit_counts, latent_counts), [0.0, 0.5], atol=1e-9)
+    assert np.isnan(mean_pearson(sums[:1], unit_counts, latent_counts[:, :1])[0])
 
 
 def test_blocks_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,12 +94,12 @@ def test_the_value_is_the_mean_over_defined_latents_inside_its_interval() -> Non
     sums = np.concatenate([sums, np.zeros((1, U, 6))])  # a latent without any score
     interval = value_and_interval(sums, pearson, *resamples(U, L + 1, numpy_generator(0, "test")))
     assert interval is not None
-    scores = [pearsonr(p.ravel(), t.ravel()).statistic for p, t in values[:-1]] + [0.0]
+    scores = [pearsonr(p.ravel(), t.ravel())[0] for p, t in values[:-1]] + [0.0]
     assert interval.value == pytest.approx(np.mean(scores), abs=1e-6)
     assert interval.low < interval.value < interval.high
     nothing = value_and_interval(np.zeros((2, U, 6)), pearson, *resamples(U, 2, numpy_generator(0, "test")))
     assert nothing is None
-    assert value_and_interval(np.zeros((0, U, 6)), pearson, *resamples(U, 1, numpy_generator(0, "test"))) is None
+    assert value_and_interval(np.zeros((0, U, 6)), pearson, *resamples(U, 0, numpy_generator(0, "test"))) is None
 
 
 def test_an_interval_holds_the_value_even_where_the_resamples_do_not() -> None:

@@ -14,7 +14,9 @@ def test_features_are_those_of_each_token() -> None:
     assert features.ids.tolist() == sorted(TEXTS)
     assert features.texts == WORDS
     for row, word in enumerate(WORDS):
-        assert {form for form, has in zip(SURFACE_FORMS, features.forms[row], strict=True) if has} == surface_forms(word)
+        assert {form for form, has in zip(SURFACE_FORMS, features.forms[row], strict=True) if has} == surface_forms(
+            word
+        )
         for codes in features.affixes:
             found = (*codes.characters, None)[codes.code[row]]
             assert found == affix(word, codes.side, len(codes.characters[0]))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from monosemy.core import Result, write_results
-from monosemy.report import DictionaryRunFiles, write_dictionary_page
+from monosemy.report import DictionaryRunFiles, chosen_latents, read_dictionary_run, write_dictionary_page
 from tests.unit.experiments.interpreted_folders import TOPK as EXPLAINED
 from tests.unit.experiments.interpreted_folders import write_summary
 from tests.unit.report.dictionary_run import HOSTILE, TOPK, write_run
@@ -111,9 +111,11 @@ def test_equal_artifacts_give_equal_pages(tmp_path: Path, files: DictionaryRunFi
 
 
 def test_what_latents_respond_to_stands_where_they_were_explained(tmp_path: Path, files: DictionaryRunFiles) -> None:
-    """A summary of a dictionary that has the name of the planted run's headline."""
+    """A summary of a dictionary that has the name of the planted run's headline, and of one of the latents shown."""
     summary = write_summary(tmp_path / "interpreted", [EXPLAINED, dataclasses.replace(EXPLAINED, method="ica")])
+    (latent, _), *_ = chosen_latents(read_dictionary_run(files).headline[0])
     rename(summary, EXPLAINED.name, TOPK.name)
+    rename(summary, '"latent": 7,', f'"latent": {latent},')
     text = written(tmp_path, dataclasses.replace(files, interpretation=summary))
     expected = [
         *("and the model loses", "Explained by rules, the latents of", "What single latents detect"),
