@@ -1,7 +1,7 @@
 """What explanations by rules are worth, on planted latents over the text of the embedded corpus.
 
 Oracle: the rule that was planted. Explanations are fitted to fragments of the validation split and scored on the
-test split; a latent's ceiling is the correlation of its own firing, binarized, with its activations.
+test split; a latent's ceiling is the correlation with its activations of the planted rule, binarized.
 """
 
 from dataclasses import dataclass
@@ -45,6 +45,7 @@ class Fitted:
     """Latents with the rules found for each, and their activations on all windows of the test split."""
 
     rules: list[RuleList]
+    planted: list[np.ndarray]
     activations: np.ndarray
     test: Text
 
@@ -57,8 +58,8 @@ class Fitted:
         return self.score(latent, self.rules[latent])
 
     def ceiling(self, latent: int) -> float:
-        truth = self.activations[latent][self.test.fragments.mask]
-        return pearson((truth > 0).astype(np.float64), truth)
+        mask = self.test.fragments.mask
+        return pearson(self.planted[latent][mask].astype(np.float64), self.activations[latent][mask])
 
     def bits_to_share(self, latent: int, share: float) -> float:
         """The bits of the first beginning of the list that reaches the share of the ceiling; infinite without one."""
@@ -81,7 +82,7 @@ def fitted(firing: list[tuple[np.ndarray, np.ndarray]], n_noise: int, n_sequence
     explanations = [judge.explain(view.evidence(latent).full) for latent in range(len(both[0]))]
     rules = [explanation.rules for explanation in explanations if explanation.rules is not None]
     assert len(rules) == len(explanations)
-    return Fitted(rules=rules, activations=both[1], test=splits[1].text)
+    return Fitted(rules=rules, planted=[pair[1] for pair in firing], activations=both[1], test=splits[1].text)
 
 
 def where(whens: list[When], n_sequences: int) -> list[tuple[np.ndarray, np.ndarray]]:

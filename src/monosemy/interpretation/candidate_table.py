@@ -140,6 +140,10 @@ class CandidateTable:
         chosen[items] = True
         return chosen[self._code[back][rows]]
 
+    def token_code(self, back: Literal[0, 1, 2], rows: Int64[np.ndarray, " m"]) -> Int64[np.ndarray, " m"]:
+        """The number, in that place's segment, of the token at a place; of no token the segment's size."""
+        return self._code[back][rows]
+
     def predicate(self, candidate: int, negated: bool = False) -> AnyPredicate:
         """What a candidate says."""
         kind, item = self._place(candidate)

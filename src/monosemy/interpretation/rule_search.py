@@ -241,11 +241,12 @@ def _children(rows: FitRows, rest: Uncovered, found: list[_Found], n: int) -> li
 
 
 def _child(rows: FitRows, rest: Uncovered, found: _Found) -> _Node:
-    """The node of a candidate, with its score from all its rows."""
+    """The node of a candidate, with its score from all its rows; of a set without the tokens of a single fragment."""
     node = found.node
     if found.back is not None and found.items is not None:
-        predicate: AnyPredicate = rows.table.tokens(found.back, found.items)
-        holds = rows.table.holds_any(found.back, found.items, node.rows)
+        items = _supported(rows, rest, node, found.back, found.items)
+        predicate: AnyPredicate = rows.table.tokens(found.back, items)
+        holds = rows.table.holds_any(found.back, items, node.rows)
     else:
         predicate = rows.table.predicate(found.candidate, found.negated)
         holds = rows.table.holds(found.candidate, node.rows) != found.negated
@@ -254,6 +255,28 @@ def _child(rows: FitRows, rest: Uncovered, found: _Found) -> _Node:
     S, W = rows.wy_w[:, at].sum(axis=1)
     score = float(_gain(S - rest.mean * W, W, rest)) - rows.bit_cost * bits
     return _Node(when=(*node.when, predicate), rows=at, bits=bits, score=score)
+
+
+def _supported(
+    rows: FitRows, rest: Uncovered, node: _Node, back: Literal[0, 1, 2], items: Int64[np.ndarray, " k"]
+) -> Int64[np.ndarray, " n"]:
+    """Those tokens of a set that lower the error without the fragment that speaks most for them, too; at least one."""
+    at = node.rows[rows.table.holds_any(back, items, node.rows)]
+    wy, w = rows.wy_w[:, at]
+    wy = wy - rest.mean * w
+    m = wy.sum() / w.sum()
+    share = m * (2 * wy - m * w)
+    number = np.searchsorted(items, rows.table.token_code(back, at))
+    fragment = rows.table.fragment[at]
+    pairs, pair = np.unique(number * (fragment.max() + 1) + fragment, return_inverse=True)
+    of_pair = np.bincount(pair, share)
+    of_token = pairs // (fragment.max() + 1)
+    total = np.bincount(of_token, of_pair, len(items))
+    most = np.full(len(items), -np.inf)
+    np.maximum.at(most, of_token, of_pair)
+    left = total - most
+    kept = left > 0
+    return items[kept] if kept.any() else items[[int(np.argmax(total))]]
 
 
 def _passes(rows: FitRows, node: _Node, rest: Uncovered, config: RulesConfig) -> bool:
