@@ -17,7 +17,7 @@ from monosemy.evaluation.fragment_parts import (
 )
 from monosemy.evaluation.fragment_statistics import LatentStatistics, StatisticsSum
 from monosemy.evaluation.fragments import FragmentConfig, FragmentSampler, LargestKeys, sample_fragments
-from monosemy.evaluation.label_data import LabelData, labelled_rows, labels_for_store
+from monosemy.evaluation.label_data import LabelData, label_bits, labelled_rows, labels_for_store
 from monosemy.evaluation.label_scores import (
     LABEL_METRICS,
     Difference,
@@ -162,6 +162,7 @@ __all__ = [
     "joined_losses",
     "l0",
     "label_arrays",
+    "label_bits",
     "label_differences",
     "label_results",
     "label_rows",

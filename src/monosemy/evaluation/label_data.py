@@ -80,8 +80,8 @@ def labels_for_store(store: TextOrderRows, labels: FrozenLabels, split: Split, n
             f"the store speaks of token {token.max()}, the labels have {labels.n_tokens}; harvest the activations anew"
         )
     return labelled_rows(
-        _planes(labels, [label.values_plane for label in labels.labels], token),
-        _planes(labels, [label.scored_plane for label in labels.labels], token),
+        label_bits(labels, [label.values_plane for label in labels.labels], token),
+        label_bits(labels, [label.scored_plane for label in labels.labels], token),
         unit=unit_of_documents(store.documents)[document],
         document=document,
         units=unit_names(store.documents),
@@ -90,16 +90,17 @@ def labels_for_store(store: TextOrderRows, labels: FrozenLabels, split: Split, n
     )
 
 
-def _planes(
-    labels: FrozenLabels, planes: list[int], token: Int64[np.ndarray, " rows"]
+def label_bits(
+    labels: FrozenLabels, planes: Sequence[int], token: Int64[np.ndarray, " rows"]
 ) -> Bool[np.ndarray, "rows planes"]:
-    """The bits of the given tokens, a column a plane; eight tokens a byte, the first in the highest bit."""
+    """The bits of the given tokens of the corpus, a column a plane (`FrozenLabel.values_plane`, `scored_plane`)."""
+    # Eight tokens a byte, the first in the highest bit.
     byte, shift = token >> 3, (7 - (token & 7)).astype(np.uint8)
     distinct, column = np.unique(planes, return_inverse=True)
-    bits = np.empty((len(token), len(distinct)), dtype=bool)
+    bits = np.empty((len(distinct), len(token)), dtype=np.bool_)
     for number, plane in enumerate(distinct):
-        bits[:, number] = (labels.planes[plane][byte] >> shift) & 1
-    return bits[:, column]
+        np.bitwise_and(labels.planes[plane][byte] >> shift, 1, out=bits[number].view(np.uint8))
+    return np.ascontiguousarray(bits.T) if len(distinct) == len(planes) else bits[column].T
 
 
 def _why_not(values: Bool[np.ndarray, " rows"], document: Int64[np.ndarray, " rows"], split: Split) -> str:

@@ -32,6 +32,7 @@ class FitRows:
     n_units: int
     bit_cost: float  # in weighted squared error
     min_fragments: int
+    is_full: bool  # not of the paper's budget
 
     def unit_sums(self, at: Int64[np.ndarray, " m"]) -> Float64[np.ndarray, "2 unit"]:
         """For each unit the sums of w y and of w over some of the rows."""
@@ -91,6 +92,7 @@ def fit_rows(sample: Sample, config: RulesConfig) -> FitRows | None:
         n_units=n_units,
         bit_cost=penalty * 2 * math.log(2) / n_effective * total,
         min_fragments=config.min_fragments,
+        is_full=sample.budget == "full",
     )
 
 

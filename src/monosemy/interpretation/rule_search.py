@@ -55,7 +55,7 @@ def fit_rules(sample: Sample, config: RulesConfig) -> RuleList:
 
         S_C^2 W_U / (W_C (W_U - W_C)),  S_C = sum over C of w y,  W_C = sum over C of w.
 
-    The conjunction with the largest gain less what its bits cost becomes the next rule, if it holds in enough
+    A predicate may be a set of tokens. The conjunction with the largest gain less what its bits cost becomes the next rule, if it holds in enough
     fragments, and if its gain, with the means taken from the other documents, summed over documents, is more than
     `min_gain_se` standard errors (of fragments, where there are fewer than `MIN_DOCUMENTS` documents). Conjunctions
     are found by a beam search. Equal samples give equal lists. A sample on which nothing varies, or of one fragment,
@@ -241,10 +241,13 @@ def _children(rows: FitRows, rest: Uncovered, found: list[_Found], n: int) -> li
 
 
 def _child(rows: FitRows, rest: Uncovered, found: _Found) -> _Node:
-    """The node of a candidate, with its score from all its rows; of a set without the tokens of a single fragment."""
+    """The node of a candidate, with its score from all its rows.
+
+    Under the full budget no token of a set may rest on a single fragment; of the paper's five there is often no other.
+    """
     node = found.node
     if found.back is not None and found.items is not None:
-        items = _supported(rows, rest, node, found.back, found.items)
+        items = _supported(rows, rest, node, found.back, found.items) if rows.is_full else found.items
         predicate: AnyPredicate = rows.table.tokens(found.back, items)
         holds = rows.table.holds_any(found.back, items, node.rows)
     else:

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Integer
 
 from monosemy.corpus import frozen_labels
 from monosemy.corpus.labels import CATALOGUE
-from monosemy.evaluation import FragmentTable
+from monosemy.evaluation import FragmentTable, label_bits
 
 
 @final
@@ -50,10 +50,11 @@ def text_of(fragments: FragmentTable) -> Text:
     causal = {label.name for label in CATALOGUE if label.causal}
     kept = [label for label in labels.labels if label.name in causal]
     has_token = fragments.index >= 0
-    token = np.where(has_token, np.array(known)[np.maximum(fragments.document, 0)] + fragments.index, 0)
-    values = np.zeros((*token.shape, len(kept)), dtype=np.bool_)
-    for column, label in enumerate(kept):
-        values[..., column] = (labels.values(label) & labels.scored(label))[token] & has_token
+    token = np.array(known)[fragments.document[has_token]] + fragments.index[has_token]
+    values = np.zeros((*has_token.shape, len(kept)), dtype=np.bool_)
+    values[has_token] = label_bits(labels, [label.values_plane for label in kept], token) & label_bits(
+        labels, [label.scored_plane for label in kept], token
+    )
     return Text(
         fragments=fragments,
         labels=TextLabels(
