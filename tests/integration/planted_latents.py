@@ -89,21 +89,28 @@ def activations_of(truth: np.ndarray, mask: np.ndarray, rng: np.random.Generator
     return (truth | false) * mask * rng.lognormal(0.0, SIGMA, truth.shape)
 
 
+def frequent_enough(when: When, texts: tuple[Text, Text], least: int = 10) -> bool:
+    """Whether a rule holds in so many fragments of both texts."""
+    return all(int((fires(when, t) & t.fragments.mask).any(axis=1).sum()) >= least for t in texts)
+
+
 def single(token: int, text: Text, back: int = 0) -> TokenIs:
     """The predicate of one token."""
     known = text.fragments.text
     return TokenIs(back=back, tokens=(token,), texts=(known[token],), n_tokens=len(known))  # pyright: ignore[reportArgumentType]
 
 
-def drawn_rules(text: Text, n: int, rng: np.random.Generator) -> list[When]:
-    """Rules of five kinds in turn that hold on 5e-4 to 5e-2 of the tokens, in at least 40 fragments."""
+def drawn_rules(texts: tuple[Text, Text], n: int, rng: np.random.Generator) -> list[When]:
+    """Rules of five kinds in turn that hold on 5e-4 to 5e-2 of the tokens, in 40 fragments of the first text."""
+    text = texts[0]
     makers = [_token, _token_in_context, _label, _surface, _mixed]
     found: list[When] = []
     while len(found) < n:
         when = makers[len(found) % len(makers)](text, rng)
         holds = fires(when, text) & text.fragments.mask
         share = holds.sum() / text.fragments.mask.sum()
-        if 5e-4 <= share <= 5e-2 and holds.any(axis=1).sum() >= 40 and when not in found:
+        enough = holds.any(axis=1).sum() >= 40 and frequent_enough(when, texts)
+        if 5e-4 <= share <= 5e-2 and enough and when not in found:
             found.append(when)
     return found
 

@@ -32,7 +32,9 @@ _BLOCK_VALUES = 1 << 24
 class FragmentConfig:
     """How many fragments of each kind are kept, and of which latents (None: of all).
 
-    Raises UserError for a count below 1, and for latents that repeat or do not ascend.
+    one_a_document_from: a split of so many documents or more enters with one window of each, as the paper's texts
+    do; one of fewer with all its windows, which do not overlap. Raises UserError for a count below 1, and for
+    latents that repeat or do not ascend.
     """
 
     n_top: int = 20
@@ -40,10 +42,11 @@ class FragmentConfig:
     n_near_misses: int = 10
     n_uniform: int = 4000
     latents: tuple[int, ...] | None = None
+    one_a_document_from: int = 10_000
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("n_top", "n_firing", "n_near_misses", "n_uniform"):
+        for name in ("n_top", "n_firing", "n_near_misses", "n_uniform", "one_a_document_from"):
             if getattr(self, name) < 1:
                 raise UserError(f"fragments: {name} is {getattr(self, name)}; give at least 1")
         latents = self.latents
@@ -140,7 +143,7 @@ class FragmentSampler(Generic[P]):
     def __init__(
         self, part: type[P], dictionary: Dictionary, sequences: StoredSequences, config: FragmentConfig
     ) -> None:
-        n_sequences, context_length = sequences.tokens.shape
+        context_length = sequences.tokens.shape[1]
         self._windows = context_length // FRAGMENT_LENGTH  # a sequence
         if self._windows == 0:
             raise UserError(
@@ -149,9 +152,12 @@ class FragmentSampler(Generic[P]):
             )
         self._latents = _kept_latents(config.latents, dictionary.n_latents)
         self._part, self._dictionary, self._sequences, self._config = part, dictionary, sequences, config
-        n_windows = n_sequences * self._windows
+        self._enters = _entering(part.split(), sequences, self._windows, config)
+        n_windows = len(sequences.tokens) * self._windows
+        entering = np.arange(n_windows) if self._enters is None else np.flatnonzero(self._enters)
         drawn = numpy_generator(config.seed, f"fragments/uniform/{part.split()}")
-        self._uniform = np.sort(drawn.choice(n_windows, size=min(config.n_uniform, n_windows), replace=False))
+        taken = drawn.choice(len(entering), size=min(config.n_uniform, len(entering)), replace=False)
+        self._uniform = np.sort(entering[taken])
         self._uniform_codes = [sparse_rows(np.zeros((0, len(self._latents)), dtype=np.float32), np.float16)]
         n_latents = len(self._latents)
         self._kept: dict[Group, LargestKeys] = {
@@ -173,6 +179,7 @@ class FragmentSampler(Generic[P]):
         kept = sum(kept.n_bytes for kept in self._kept.values())
         codes = sum(codes.n_bytes for codes in self._uniform_codes)
         buffers = self._x.numel() * 4 + self._arrived.nbytes + self._uniform.nbytes
+        buffers += 0 if self._enters is None else self._enters.nbytes
         return kept + codes + buffers + self._statistics.n_bytes
 
     def add(self, place: Int64[np.ndarray, " row"], x: Float[Tensor, "row d_in"]) -> None:
@@ -247,12 +254,13 @@ class FragmentSampler(Generic[P]):
         for values in (pre, z):
             values[~recorded] = 0.0
         pre_FPL, z_FPL, recorded_FP = (self._cut(values) for values in (pre, z, recorded))
-        fires = (z_FPL != 0).any(axis=1)
-        number = first * self._windows + np.arange(len(fires))
+        number = first * self._windows + np.arange(len(z_FPL))
+        enters = np.ones((len(number), 1), dtype=np.bool_) if self._enters is None else self._enters[number, None]
+        fires = (z_FPL != 0).any(axis=1) & enters
         n_latents = len(self._latents)
-        n_fragments = int(recorded_FP.any(axis=1).sum())
+        n_fragments = int((recorded_FP.any(axis=1) & enters[:, 0]).sum())
         self._statistics.add(z.reshape(-1, n_latents), int(recorded.sum()), fires, n_fragments)
-        silent = ~fires & (pre_peak > -np.inf)
+        silent = ~fires & (pre_peak > -np.inf) & enters
         self._kept["top"].offer(np.where(fires, peak, -np.inf), number, z_FPL)
         self._kept["firing"].offer(np.where(fires, self._random(number), -np.inf), number, z_FPL)
         self._kept["near_misses"].offer(np.where(silent, pre_peak, -np.inf), number, pre_FPL)
@@ -303,6 +311,20 @@ class FragmentSampler(Generic[P]):
             text={token: vocabulary[int(token)] for token in used},
             documents=documents,
         )
+
+
+def _entering(
+    split: str, sequences: StoredSequences, windows: int, config: FragmentConfig
+) -> Bool[np.ndarray, " n_windows"] | None:
+    """Which windows may be sampled: of many documents a random one of those whose first token is in each; None: all."""
+    if len(np.unique(sequences.document[sequences.index >= 0])) < config.one_a_document_from:
+        return None
+    first = sequences.document[:, : windows * FRAGMENT_LENGTH : FRAGMENT_LENGTH].reshape(-1)
+    order = numpy_generator(config.seed, f"fragments/documents/{split}").permutation(len(first))
+    _, of_document = np.unique(first[order], return_index=True)
+    enters = np.zeros(len(first), dtype=np.bool_)
+    enters[order[of_document]] = True
+    return enters
 
 
 def _kept_latents(latents: tuple[int, ...] | None, n_latents: int) -> Int64[np.ndarray, " n_kept"]:

@@ -48,24 +48,31 @@ class Uncovered:
     rows: Int64[np.ndarray, " m"]
     sums: Float64[np.ndarray, "3 n_candidates"]
     unit_sums: Float64[np.ndarray, "2 unit"]
+    weight: float
+    mean: float
 
-    @property
-    def weight(self) -> float:
-        """The sum of w."""
-        return float(self.unit_sums[1].sum())
-
-    @property
-    def mean(self) -> float:
-        """The weighted mean of y."""
-        return float(self.unit_sums[0].sum()) / self.weight
+    @staticmethod
+    def everything(data: FitRows) -> "Uncovered":
+        """All rows, before there is a rule."""
+        rows = np.arange(data.table.n_rows)
+        return _uncovered(rows, data.table.sums(rows, data.wy_w), data.unit_sums(rows))
 
     def without(self, data: FitRows, rows: Int64[np.ndarray, " k"]) -> "Uncovered":
         """What is left when a rule covers some more rows."""
-        return Uncovered(
-            rows=self.rows[~np.isin(self.rows, rows, assume_unique=True, kind="table")],
-            sums=self.sums - data.table.sums(rows, data.wy_w[:, rows]),
-            unit_sums=self.unit_sums - data.unit_sums(rows),
+        return _uncovered(
+            self.rows[~np.isin(self.rows, rows, assume_unique=True, kind="table")],
+            self.sums - data.table.sums(rows, data.wy_w[:, rows]),
+            self.unit_sums - data.unit_sums(rows),
         )
+
+
+def _uncovered(
+    rows: Int64[np.ndarray, " m"],
+    sums: Float64[np.ndarray, "3 n_candidates"],
+    unit_sums: Float64[np.ndarray, "2 unit"],
+) -> Uncovered:
+    S, W = (float(total) for total in unit_sums.sum(axis=1))
+    return Uncovered(rows=rows, sums=sums, unit_sums=unit_sums, weight=W, mean=S / W if W > 0 else 0.0)
 
 
 def fit_rows(sample: Sample, config: RulesConfig) -> FitRows | None:

@@ -23,6 +23,10 @@ _ACTIVE = 0.5
 """In tenths of the peak: from here on a row counts as active when rows are thinned out."""
 
 
+_SET_CHOICE = 128
+"""Token sets are made of so many tokens, those that gain most by themselves."""
+
+
 @final
 @dataclass(frozen=True, kw_only=True, slots=True, eq=False)
 class _Node:
@@ -55,18 +59,17 @@ def fit_rules(sample: Sample, config: RulesConfig) -> RuleList:
 
         S_C^2 W_U / (W_C (W_U - W_C)),  S_C = sum over C of w y,  W_C = sum over C of w.
 
-    A predicate may be a set of tokens. The conjunction with the largest gain less what its bits cost becomes the next rule, if it holds in enough
-    fragments, and if its gain, with the means taken from the other documents, summed over documents, is more than
-    `min_gain_se` standard errors (of fragments, where there are fewer than `MIN_DOCUMENTS` documents). Conjunctions
-    are found by a beam search. Equal samples give equal lists. A sample on which nothing varies, or of one fragment,
-    gives no rule.
+    A predicate may be a set of tokens. The conjunction with the largest gain less what its bits cost becomes the next
+    rule, if it holds in enough fragments, and if its gain, with the means taken from the other documents, summed over
+    documents, is more than `min_gain_se` standard errors (of fragments, where there are fewer than `MIN_DOCUMENTS`
+    documents). Conjunctions are found by a beam search. Equal samples give equal lists. A sample on which nothing
+    varies, or of one fragment, gives no rule.
     """
     rows = fit_rows(sample, config)
     if rows is None:
         recorded = sample.values[sample.text.fragments.mask]
         return RuleList(rules=(), default=float(recorded.mean()) if len(recorded) else 0.0)
-    every = np.arange(rows.table.n_rows)
-    rest = Uncovered(rows=every, sums=rows.table.sums(every, rows.wy_w), unit_sums=rows.unit_sums(every))
+    rest = Uncovered.everything(rows)
     rules: list[Rule] = []
     while len(rules) < config.max_rules and len(rest.rows) > 1:
         node = _best(rows, rest, config)
@@ -195,6 +198,7 @@ def _token_sets(
     segment = rows.table.token_segment(back)
     n_tokens = segment.stop - segment.start
     enough = np.flatnonzero(sums[2][segment] >= rows.min_fragments - 0.5)
+    enough = np.sort(enough[_largest(_gain(sums[0][segment][enough], sums[1][segment][enough], rest), _SET_CHOICE)])
     S, W = sums[0][segment][enough], sums[1][segment][enough]
     found: dict[tuple[int, ...], _Found] = {}
     for start in _largest(_gain(S, W, rest), 2).tolist():
@@ -277,8 +281,7 @@ def _supported(
     total = np.bincount(of_token, of_pair, len(items))
     most = np.full(len(items), -np.inf)
     np.maximum.at(most, of_token, of_pair)
-    left = total - most
-    kept = left > 0
+    kept = total > most
     return items[kept] if kept.any() else items[[int(np.argmax(total))]]
 
 

@@ -230,7 +230,8 @@ def _baselines(
     """Name and site of the baselines that are wanted, those made that the run has not yet."""
     methods = [m for m in interpreting.methods if side.kind == "trained" or m.removesuffix("_topk") in CONTROL_DENSE]
     dense = list(dict.fromkeys(method.removesuffix("_topk") for method in methods if method in BASELINES))
-    seeds = range(subject.training.n_seeds if "seeds" in interpreting.axes else 1)
+    several = "seeds" in interpreting.axes and side.kind == "trained"
+    seeds = range(subject.training.n_seeds if several else 1)
     configs = [
         config
         for place in places

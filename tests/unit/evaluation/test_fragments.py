@@ -1,5 +1,6 @@
 """Oracle: all fragments of a small text at once, sorted in plain Python; chi-square for what is drawn."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -351,3 +352,21 @@ def test_fragments_without_a_recorded_token_count_nowhere() -> None:
         assert 1 not in [example.fragment.number for example in examples]
     assert not part.uniform().activations(1)[1].any()
     assert "table/mask" in arrays_of(part)
+
+
+def test_of_many_documents_one_fragment_each_enters() -> None:
+    """Oracle: the document of each window's first token, one by one; of fewer documents all windows enter."""
+    of, by = text(n_sequences=24), dictionary(sparsifier=ReLU())
+    first = of.sequences.document[:, ::64].reshape(-1)
+    n_documents = len(np.unique(of.sequences.document[of.sequences.index >= 0]))
+    config = FragmentConfig(n_top=96, n_firing=96, n_near_misses=96, n_uniform=96, one_a_document_from=n_documents)
+    part = sampled(FitFragments, of, by, config)
+    numbers = part.uniform().fragments.number
+    assert sorted(first[numbers].tolist()) == np.unique(first).tolist()  # one of each document, and no more
+    assert part.statistics.n_fragments == len(numbers) < 96
+    for latent in range(by.n_latents):
+        shown = {e.fragment.number for e in (*part.top(latent), *part.firing(latent), *part.near_misses(latent))}
+        assert shown <= set(numbers.tolist())
+    fewer = dataclasses.replace(config, one_a_document_from=n_documents + 1)
+    assert sampled(FitFragments, of, by, fewer).statistics.n_fragments == 96
+    assert fewer != config and sampled(FitFragments, of, by, config).statistics.n_fragments == len(numbers)

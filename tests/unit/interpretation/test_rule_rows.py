@@ -45,11 +45,12 @@ def test_what_is_left_is_what_one_would_start_from() -> None:
     rows = fit_rows(sample(seed=2), RulesConfig())
     assert rows is not None
     every = np.arange(rows.table.n_rows)
-    start = Uncovered(rows=every, sums=rows.table.sums(every, rows.wy_w), unit_sums=rows.unit_sums(every))
+    start = Uncovered.everything(rows)
     covered, left = every[::3], np.setdiff1d(every, every[::3])
     rest = start.without(rows, covered)
     np.testing.assert_array_equal(rest.rows, left)
     np.testing.assert_allclose(rest.sums, rows.table.sums(left, rows.wy_w[:, left]), atol=1e-2)
+    assert rest.weight == pytest.approx(rows.wy_w[1, left].sum())
     assert rest.mean == pytest.approx(np.average(rows.y[left], weights=rows.wy_w[1, left]))
     assert rest.mean == pytest.approx(weighted_mean(rows, left))
     assert weighted_mean(rows, every[:0]) == 0.0
