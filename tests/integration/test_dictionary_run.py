@@ -169,14 +169,6 @@ def test_a_finished_run_is_interpreted_further(finished: Path, subject: list[str
     }
 
 
-def test_one_dictionary_is_interpreted(finished: Path, subject: list[str], tmp_path: Path) -> None:
-    folder = next(f for f in finished.glob("dictionary-*") if "topk" in (f / "manifest.json").read_text())
-    words = ["--lm", subject[1], *subject[2:], "--out", str(tmp_path), "--context-length", "64", "--latents", "2"]
-    assert main(["interpret", str(folder), *words, "--threads", "1"]) == 0
-    assert (tmp_path / "report" / "index.html").is_file()
-    assert {r.split for r in read_results(tmp_path / "results.jsonl")} == {"test"}
-
-
 @pytest.mark.parametrize(
     ("words", "says"),
     [

@@ -162,7 +162,8 @@ def calls_lines(judge: JudgeConfig, config: InterpretationConfig, fragments: Seq
     return [estimate_cost(judge, workload, table).line(), "nothing was asked (--dry-run)"]
 
 
-def _check(interpreting: Interpreting) -> None:
+def check_interpreting(interpreting: Interpreting) -> None:
+    """Raise UserError for a method that there is not, and for no latents at all."""
     for method in interpreting.methods:
         if method not in METHODS:
             raise UserError(f"unknown method {method!r}{nearest(method, METHODS)}; methods: {', '.join(METHODS)}")
@@ -183,7 +184,7 @@ def wanted_dictionaries(
 
     Raises UserError for a method that there is not, or that the run has no dictionary of.
     """
-    _check(interpreting)
+    check_interpreting(interpreting)
     held_out = {("trained", subject.middle.site): compared.contexts}
     sides = compared.sides if "controls" in interpreting.axes else compared.sides[:1]
     for side in sides[1:]:
@@ -197,7 +198,7 @@ def wanted_dictionaries(
         made = {
             m.name: m.site
             for m in side.members
-            if m.method in interpreting.methods and _on_axis(m, subject, interpreting)
+            if m.method in interpreting.methods and on_axis(m, subject, interpreting)
         }
         places = [subject.middle, *others] if side.kind == "trained" else [subject.middle]
         made |= _baselines(run, workers, subject, side, places, interpreting)
@@ -210,7 +211,7 @@ def wanted_dictionaries(
     return found
 
 
-def _on_axis(member: Member, subject: Subject, interpreting: Interpreting) -> bool:
+def on_axis(member: Member, subject: Subject, interpreting: Interpreting) -> bool:
     """Whether a member is the headline's but for what an axis varies."""
     like = member
     if "seeds" in interpreting.axes:

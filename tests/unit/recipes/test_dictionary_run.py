@@ -10,7 +10,7 @@ from monosemy.experiments import EvaluationConfig, HeldOut, ProbeConfig, TableCo
 from monosemy.lm import ModelSource
 from monosemy.pipeline import Job
 from monosemy.recipes import Measuring, Place, Subject, Training, full_sweep
-from monosemy.recipes.dictionary_run import Side, _at_point, _by_coefficient, _evaluation_jobs
+from monosemy.recipes.dictionary_run import Side, _by_coefficient, _evaluation_jobs, at_point
 from tests.unit.experiments.stores_of_experiments import artifact
 
 PLACES = tuple(Place(site=f"resid_post.{layer}", d_site=10) for layer in range(3))
@@ -50,10 +50,10 @@ def side(kind: str, *names: str, labels: str | None = "l") -> Side:
 def test_the_headlines_are_the_recipes_point() -> None:
     of = subject()
     names = ["topk-k16-r4-resid_post.1-seed0", "tied_l1-2-r4-resid_post.1-seed0"]
-    assert [member.name for member in of.members if _at_point(member, of)] == names
+    assert [member.name for member in of.members if at_point(member, of)] == names
     of = subject(Training(k=8, l1_headline=0.6, expansion_factor=3))
     names = ["topk-k8-r3-resid_post.1-seed0", "tied_l1-0.6-r3-resid_post.1-seed0"]
-    assert [member.name for member in of.members if _at_point(member, of)] == names
+    assert [member.name for member in of.members if at_point(member, of)] == names
 
 
 def test_the_rule_looks_at_falling_coefficients() -> None:
