@@ -123,7 +123,7 @@ def test_from_text_to_report(finished: Path) -> None:
 def test_the_figures_hold_together(finished: Path) -> None:
     results = [r for r in read_results(finished / "results.jsonl") if r.split == "test" and r.lm == "trained"]
     value = {(r.dictionary, r.metric): r.value for r in results}
-    names = {r.dictionary for r in results if r.method == "topk"}
+    names = {r.dictionary for r in results if r.method == "topk" and r.dictionary}
     assert names and all(0 < (value[name, "l0"] or 0) <= 4 for name in names)
     for method in ("neurons", "pca", "ica"):  # exact inverses
         assert value[f"{method}-resid_post.0-seed0", "fvu"] == pytest.approx(0, abs=1e-6)
@@ -169,10 +169,18 @@ def test_a_finished_run_is_interpreted_further(finished: Path, subject: list[str
     }
 
 
+def test_one_dictionary_is_interpreted(finished: Path, subject: list[str], tmp_path: Path) -> None:
+    folder = next(f for f in finished.glob("dictionary-*") if '"topk-k4-r3' in (f / "manifest.json").read_text())
+    words = ["--lm", subject[1], *subject[2:], "--out", str(tmp_path), "--context-length", "64", "--latents", "2"]
+    assert main(["interpret", str(folder), *words, "--threads", "1"]) == 0
+    assert (tmp_path / "report" / "index.html").is_file()
+    assert {r.split for r in read_results(tmp_path / "results.jsonl")} == {"test"}
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["--methods", "top"], "unknown method 'top', did you mean 'topk'?"),
+        (["--methods", "top"], "unknown method 'top' (did you mean 'topk'?)"),
         (["--judge", "openai"], "--judge openai needs a model"),
         (["--judge", "replay"], "name their file with --calls"),
         (["--latents", "0"], "give at least 1"),

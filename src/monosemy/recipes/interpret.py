@@ -8,9 +8,9 @@ from typing import Literal
 
 import tyro
 
-from monosemy.core import Artifact, Progress, Workers, read_results, set_threads
+from monosemy.core import Artifact, Progress, UserError, Workers, read_results, set_threads
 from monosemy.dictionaries import load_dictionary
-from monosemy.evaluation import read_fragments
+from monosemy.evaluation import FRAGMENT_LENGTH, read_fragments
 from monosemy.experiments import EMBEDDED_CORPUS, RESULTS_FILE, Recording, corpus_named, explain_config, store_stage
 from monosemy.interpretation import LATENTS_FILE
 from monosemy.lm import EMBEDDED_LM, LanguageModel, ModelSource
@@ -60,7 +60,8 @@ class Interpret:
 def interpret_dictionary(options: Interpret, *, command: Sequence[str], progress: Progress) -> list[str]:
     """Do what the options say of one dictionary; the lines to print at the end.
 
-    Raises UserError, before anything is recorded, when the folder holds no dictionary, or it does not fit the model.
+    Raises UserError, before anything is recorded, when the folder holds no dictionary, or it does not fit the
+    model, and when rows are shorter than a fragment.
     """
     judge = options.judging.config()
     n_workers = set_threads(options.threads)
@@ -70,6 +71,12 @@ def interpret_dictionary(options: Interpret, *, command: Sequence[str], progress
     lm, corpus = source.load(), corpus_named(options.corpus, options.text_field)
     out = options.out or Path("runs/interpret") / options.target.resolve().name
     artifact = given_dictionary(options.target, site, options.scaling_factor, options.seed, lm, out)
+    length = min(options.context_length, lm.context_length)
+    if length < FRAGMENT_LENGTH:
+        raise UserError(
+            f"rows of {length} positions are shorter than a fragment; give a --context-length of at least "
+            f"{FRAGMENT_LENGTH}, and a model that reads as much"
+        )
     card = load_dictionary(artifact.path)[1]
     with (
         Workers(n_workers) as workers,
