@@ -1,7 +1,7 @@
 """Every architecture finds a planted truth; `relu_l1` at the size and with the settings of the paper's replication.
 
-Oracle: the planted directions. A gate is .02 below the worst of five seeds (`python benchmarks/recovery.py small 5`,
-docs/log.md), and at least .4 above what as many random directions reach.
+Oracle: the planted directions. A gate is .02 below the worst of five seeds (`python benchmarks/recovery.py small 5` and
+`full 5`, docs/log.md), and at least .4 above what as many random directions reach.
 """
 
 import pytest
@@ -19,6 +19,9 @@ GATES = {
 }
 """In 64 dimensions with 128 features, where random directions reach .348."""
 
+FULL_GATES = {"tied_l1": 0.864, "norm_weighted_l1": 0.977, "topk": 0.842, "batch_topk": 0.972}
+"""In 256 dimensions with 512 features, where random directions reach .201; of those that were measured there so far."""
+
 
 def test_every_architecture_has_a_gate() -> None:
     assert {*GATES, "relu_l1"} == set(RECIPES)
@@ -30,6 +33,14 @@ def test_the_truth_is_found(name: str) -> None:
     recovery = recover(name, SIZES["small"], seed=0)
     assert recovery.floor < 0.36
     assert recovery.mmcs > max(GATES[name], recovery.floor + 0.4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FULL_GATES)
+def test_the_truth_is_found_at_full_size(name: str) -> None:
+    recovery = recover(name, SIZES["full"], seed=0)
+    assert recovery.floor < 0.25
+    assert recovery.mmcs > max(FULL_GATES[name], recovery.floor + 0.4)
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""`monosemy interpret DICTIONARY`: what does not fit is said at once; integration/test_dictionary_run.py has the rest."""
+"""`monosemy interpret DICTIONARY`: what does not fit is said at once; test_dictionary_run.py has the rest."""
 
 from pathlib import Path
 
