@@ -89,7 +89,7 @@ CASES: list[tuple[AnyPredicate, Callable[[Text, Seen], bool]]] = [
 ]
 
 
-@pytest.mark.parametrize(("predicate", "expected"), CASES, ids=lambda case: str(case)[:60])
+@pytest.mark.parametrize(("predicate", "expected"), CASES, ids=[str(case)[:60] for case, _ in CASES])
 def test_a_predicate_holds_where_a_reader_says_so(
     predicate: AnyPredicate, expected: Callable[[Text, Seen], bool]
 ) -> None:
