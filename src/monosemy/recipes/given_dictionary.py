@@ -9,6 +9,9 @@ from monosemy.lm import LanguageModel, Site
 from monosemy.recipes.convert import Convert, convert
 
 
+_OWN_MODEL = "name its own model (--model; of monosemy interpret, --lm)"
+
+
 def wanted_site(site: str | None, layer: int | None) -> str | None:
     """The site that the options --site and --layer name, if they name one. Raises UserError where both do."""
     if site is not None and layer is not None:
@@ -44,7 +47,7 @@ def given_dictionary(
         if card.lm != lm.fingerprint():
             raise UserError(
                 f"{folder} was made from the activations of another model than {lm.name} (fingerprint {card.lm}, not "
-                f"{lm.fingerprint()}); name its own model"
+                f"{lm.fingerprint()}); {_OWN_MODEL}"
             )
         return open_artifact(folder, kind=DICTIONARY_KIND)
     dictionary, info = read_saelens(folder, scaling_factor=scaling_factor)
@@ -82,6 +85,6 @@ def _check_fits(folder: Path, d_in: int, d_out: int, site: str, lm: LanguageMode
         )
     if d_in != lm.d_site(parsed):
         raise UserError(
-            f"{folder} is of width {d_in}, and {lm.name} has {lm.d_site(parsed)} at {site}; name its own model or "
+            f"{folder} is of width {d_in}, and {lm.name} has {lm.d_site(parsed)} at {site}; {_OWN_MODEL}, or "
             "another site"
         )

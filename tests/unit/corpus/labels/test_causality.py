@@ -48,6 +48,7 @@ def test_no_value_of_a_snippet_depends_on_what_follows(name: str, stride: int) -
     assert n_compared > len(parts) // (2 * stride)
 
 
+@pytest.mark.slow
 def test_no_value_of_the_library_depends_on_what_follows() -> None:
     corpus, generator = StdlibCorpus(), numpy_generator(0, "cuts")
     n_bytes = [len(token) for token in token_bytes(corpus.tokenizer)]
