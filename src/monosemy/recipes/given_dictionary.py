@@ -8,7 +8,6 @@ from monosemy.dictionaries.formats import is_saelens_folder, read_saelens
 from monosemy.lm import LanguageModel, Site
 from monosemy.recipes.convert import Convert, convert
 
-
 _OWN_MODEL = "name its own model (--model; of monosemy interpret, --lm)"
 
 
