@@ -20,6 +20,7 @@ from monosemy.experiments.interpretations import (
     interpretation_fragments,
     interpretation_job,
     sampled_latents,
+    to_be_asked_again,
 )
 from monosemy.experiments.learning import (
     MEMBERS_A_JOB,
@@ -75,6 +76,7 @@ __all__ = [
     "store_stage",
     "summary_stage",
     "table_job",
+    "to_be_asked_again",
     "top_k_form_job",
     "trained_stage",
     "training_cells",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from monosemy.core import Advance, Artifact
+from monosemy.core import Advance, Artifact, UserError, file_sha256, fingerprint
 from monosemy.dictionaries import load_dictionary
 from monosemy.evaluation import FragmentConfig, read_fragments
 from monosemy.interpretation import (
@@ -16,14 +16,18 @@ from monosemy.interpretation import (
     RULES_VERSION,
     InterpretationConfig,
     JudgeConfig,
+    LocalConfig,
+    OpenAIConfig,
     Order,
+    ReplayConfig,
     RulesConfig,
+    has_failures,
     interpret_latents,
     judge_from,
     latent_order,
     write_interpretation,
 )
-from monosemy.pipeline import Job, Stage, Workspace
+from monosemy.pipeline import Job, Stage, Workspace, find_stage
 
 CALLS_FILE = "judge-calls.sqlite"
 """The calls of judges that are asked over a wire or by a pass of a model, beside the artifacts of a run."""
@@ -37,8 +41,8 @@ SPARE_SHARE, SPARE_LATENTS = 0.5, 10
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExplainConfig:
-    """By whom the latents of a dictionary are explained, and which of them; `version` is that of the judge's rules or
-    prompts."""
+    """By whom the latents of a dictionary are explained, and which of them; `version` tells what else decides what the
+    judge says: its rules or prompts, and the content of the files that its options name."""
 
     judge: JudgeConfig
     interpretation: InterpretationConfig
@@ -46,9 +50,38 @@ class ExplainConfig:
 
 
 def explain_config(judge: JudgeConfig, interpretation: InterpretationConfig) -> ExplainConfig:
-    """The configuration with today's version of the judge, which is part of what decides the outcome."""
-    version = str(RULES_VERSION) if isinstance(judge, RulesConfig) else PROMPT_HASH
-    return ExplainConfig(judge=judge, interpretation=interpretation, version=version)
+    """The configuration with today's version of the judge, which is part of what decides the outcome.
+
+    Raises UserError where the record of calls that is to be replayed does not exist.
+    """
+    return ExplainConfig(judge=judge, interpretation=interpretation, version=_judge_version(judge))
+
+
+def to_be_asked_again(job: Job, root: Path) -> bool:
+    """Whether the job is done under `root`, but its judge failed to answer some calls, which a further run asks again.
+
+    Of rules and replays nothing else can come, so that they never are.
+    """
+    stage = job.stages[0]
+    assert isinstance(stage.config, ExplainConfig)  # interpretation_job made it
+    done = find_stage(stage, root) if isinstance(stage.config.judge, OpenAIConfig | LocalConfig) else None
+    return done is not None and has_failures(done.path)
+
+
+def _judge_version(judge: JudgeConfig) -> str:
+    match judge:
+        case RulesConfig():
+            return str(RULES_VERSION)
+        case OpenAIConfig():
+            return PROMPT_HASH
+        case ReplayConfig(calls=calls):
+            if not calls.is_file():
+                raise UserError(f"{calls} is missing; give the file of calls that a run with a judge left")
+            return fingerprint([PROMPT_HASH, file_sha256(calls)])
+        case LocalConfig(model=model):
+            folder = Path(model).expanduser()
+            files = sorted(path for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
+            return fingerprint([PROMPT_HASH, *((path.name, file_sha256(path)) for path in files)])
 
 
 def sampled_latents(n_latents: int, wanted: int, order: Order, seed: int) -> tuple[int, ...] | None:

@@ -9,7 +9,12 @@ from monosemy.interpretation.dry_run import DryRunJudge
 from monosemy.interpretation.evidence import BUDGETS, TOP_LEVEL, Budget, Evidence, Sample
 from monosemy.interpretation.fit_view import FitView, TokenMeans
 from monosemy.interpretation.interpret import Interpretation, InterpretationConfig, interpret_latents
-from monosemy.interpretation.interpretation_files import INTERPRETATION_KIND, LATENTS_FILE, write_interpretation
+from monosemy.interpretation.interpretation_files import (
+    INTERPRETATION_KIND,
+    LATENTS_FILE,
+    has_failures,
+    write_interpretation,
+)
 from monosemy.interpretation.interpretation_results import INTERPRETATION_METRICS, interpretation_results
 from monosemy.interpretation.intruder import (
     IntruderPick,
@@ -45,7 +50,7 @@ from monosemy.interpretation.score_intervals import (
     resamples,
     value_and_interval,
 )
-from monosemy.interpretation.score_view import Scored, ScoreView
+from monosemy.interpretation.score_view import N_PAPER_FRAGMENTS, Scored, ScoreView
 from monosemy.interpretation.text import Text, TextLabels, text_of
 
 __all__ = [
@@ -53,6 +58,7 @@ __all__ = [
     "INTERPRETATION_KIND",
     "INTERPRETATION_METRICS",
     "LATENTS_FILE",
+    "N_PAPER_FRAGMENTS",
     "PROMPT_HASH",
     "RULES_VERSION",
     "SCORES",
@@ -114,6 +120,7 @@ __all__ = [
     "estimate_cost",
     "f1",
     "fit_rules",
+    "has_failures",
     "interpret_latents",
     "interpretation_results",
     "interval_around",

@@ -43,6 +43,13 @@ def write_interpretation(folder: Path, card: DictionaryCard, interpretation: Int
         np.savez_compressed(folder / COUNTS_FILE, **arrays)  # pyright: ignore[reportArgumentType]
 
 
+def has_failures(folder: Path) -> bool:
+    """Whether the judge left a latent, or a fragment of one, without an answer in the interpretation in a folder."""
+    lines = (folder / LATENTS_FILE).read_text(encoding="utf-8").splitlines()
+    rows: list[Row] = [json.loads(line) for line in lines]
+    return any(row["status"] == "failed" or (row["status"] == "ok" and row["answered"] < 1) for row in rows)
+
+
 def _about(card: DictionaryCard, interpretation: Interpretation) -> dict[str, Any]:
     config, rows = interpretation.config, interpretation.rows
     skipped = [row for row in rows if row["status"] == "skipped"]

@@ -11,8 +11,9 @@ from monosemy.evaluation import ScoreFragments
 from monosemy.evaluation.fragment_parts import position_of
 from monosemy.interpretation.text import Text, text_of
 
-N_SHOWN = 5
-"""Fragments of each kind in the paper's score: 5 of the highest activation and 5 random ones."""
+N_EACH = 5
+N_PAPER_FRAGMENTS = 2 * N_EACH
+"""Fragments of the paper's score: 5 of the highest activation and 5 random ones."""
 
 
 @final
@@ -62,9 +63,9 @@ class ScoreView:
         top, firing = (self._fragments.kept[group] for group in ("top", "firing"))
         place = position_of(latent, self._fragments.latents)
         n_top, n_firing = (int((kept.row[place] >= 0).sum()) for kept in (top, firing))
-        n = min(N_SHOWN, n_top)
+        n = min(N_EACH, n_top)
         ranks = [(2 * i + 1) * n_top // (2 * n) for i in range(n)]
-        slots = (ranks, list(range(min(N_SHOWN, n_firing))))
+        slots = (ranks, list(range(min(N_EACH, n_firing))))
         rows = np.concatenate([kept.row[place, s] for kept, s in zip((top, firing), slots, strict=True)])
         values = [
             kept.values.dense(place * kept.row.shape[1], (place + 1) * kept.row.shape[1])[s]

@@ -104,11 +104,11 @@ class Run:
             command = shlex.join(self.record.command)
             self.progress.message(f"interrupted; what is finished is kept in {self.folder}: continue with {command}")
 
-    def stage(self, stage: Stage) -> Artifact:
-        """The artifact of a stage, found or computed, and recorded."""
+    def stage(self, stage: Stage, *, refresh: bool = False) -> Artifact:
+        """The artifact of a stage, found or computed, and recorded. refresh: make it anew where it is there."""
         self._check_there([stage])
         started = time.monotonic()
-        artifact, origin = obtain_stage(stage, self.folder, self.progress, refresh=self._refresh)
+        artifact, origin = obtain_stage(stage, self.folder, self.progress, refresh=refresh or self._refresh)
         seconds = round(time.monotonic() - started, 3)
         record = StageRecord(
             name=stage.name,
@@ -129,12 +129,15 @@ class Run:
         *,
         name: str,
         unit: str,
+        refresh: bool = False,
     ) -> list[Artifact]:
-        """The artifacts of many stages: the missing ones made side by side by the jobs of `plan`; all recorded."""
+        """The artifacts of many stages: the missing ones made side by side by the jobs of `plan`; all recorded.
+
+        refresh: make those anew that are there.
+        """
         self._check_there(stages)
-        computed = run_jobs(
-            stages, plan, self.folder, workers, self.progress, name=name, unit=unit, refresh=self._refresh
-        )
+        anew = refresh or self._refresh
+        computed = run_jobs(stages, plan, self.folder, workers, self.progress, name=name, unit=unit, refresh=anew)
         artifacts: list[Artifact] = []
         records: list[StageRecord] = []
         for stage in stages:

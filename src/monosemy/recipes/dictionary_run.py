@@ -105,13 +105,11 @@ def compare_dictionaries(
     until: Until = "report",
 ) -> Compared | None:
     """Record, train and fit, measure, sample contexts, compare: each stage found or computed; None if ended before."""
-    sides = [_recorded(run, workers, subject, "trained")]
-    if subject.control:
-        sides.append(_recorded(run, workers, subject, "random"))
+    sides = recorded_sides(run, workers, subject)
     whole = whole_held_out(run, workers, subject, sides[0].source, (subject.middle,))
     if until == "harvest":
         return None
-    reference = _learn(run, workers, subject, sides)
+    reference = learn(run, workers, subject, sides)
     if until == "train":
         return None
     headline = tuple(member.name for member in subject.members if at_point(member, subject))
@@ -133,6 +131,12 @@ def compare_dictionaries(
         sides=tuple(sides),
         contexts=whole,
     )
+
+
+def recorded_sides(run: Run, workers: Workers, subject: Subject) -> list[Side]:
+    """The trained model and, where there is one, the control, their activations recorded and nothing learned yet."""
+    kinds: tuple[LmKind, ...] = ("trained", "random") if subject.control else ("trained",)
+    return [_recorded(run, workers, subject, kind) for kind in kinds]
 
 
 def _recorded(
@@ -193,7 +197,7 @@ def _store(
     return run.stage(store_stage(recording, source, subject.corpus, workers))
 
 
-def _learn(
+def learn(
     run: Run,
     workers: Workers,
     subject: Subject,
@@ -332,8 +336,10 @@ def _by_coefficient(subject: Subject) -> list[Member]:
     return [member for _, member in sorted(found, key=lambda pair: -pair[0])]
 
 
-def done(run: Run, workers: Workers, jobs: Sequence[Job], *, name: str, unit: str) -> list[Artifact]:
-    """The artifacts of jobs of one stage each."""
+def done(
+    run: Run, workers: Workers, jobs: Sequence[Job], *, name: str, unit: str, refresh: bool = False
+) -> list[Artifact]:
+    """The artifacts of jobs of one stage each; those that are there are made anew with `refresh`."""
     by_key = {job.stages[0].key: job for job in jobs}
     return run.stages(
         [job.stages[0] for job in jobs],
@@ -341,6 +347,7 @@ def done(run: Run, workers: Workers, jobs: Sequence[Job], *, name: str, unit: st
         workers,
         name=name,
         unit=unit,
+        refresh=refresh,
     )
 
 

@@ -18,9 +18,11 @@ from monosemy.experiments import (
     interpretation_fragments,
     interpretation_job,
     summary_stage,
+    to_be_asked_again,
     top_k_form_job,
 )
 from monosemy.interpretation import (
+    N_PAPER_FRAGMENTS,
     InterpretationConfig,
     JudgeConfig,
     OpenAIConfig,
@@ -35,9 +37,6 @@ from monosemy.recipes.dictionary_run import Compared, Side, Subject, at_point, d
 from monosemy.recipes.judging import N_UNIFORM, Judging
 from monosemy.recipes.sweeps import CONTROL_DENSE, Place, dense_baselines, top_k_forms
 from monosemy.training import Member
-
-N_SHOWN = 10
-"""Fragments of the paper's score: 5 of the highest activation and 5 random ones."""
 
 Axis = Literal["seeds", "layers", "sizes", "controls"]
 SEEDED = ("random", "ica")
@@ -92,12 +91,6 @@ def planned_calls(
     return calls_lines(judge, config, [fragments[each.name] for each in wanted])
 
 
-def _density(subject: Subject) -> float:
-    """The share of TopK's latents that are active on a token; every method's are binarized at it."""
-    training = subject.training
-    return training.k / round(training.expansion_factor * subject.middle.d_site)
-
-
 def interpretation_config(
     interpreting: Interpreting, judge: JudgeConfig, density: float, seed: int
 ) -> InterpretationConfig:
@@ -128,15 +121,21 @@ def interpret(
     config: ExplainConfig,
     headline: tuple[str, ...],
 ) -> Interpreted:
-    """Sample the fragments of those that are not in `known`, explain and score, and put it together."""
+    """Sample the fragments of those that are not in `known`, explain and score, and put it together.
+
+    A dictionary of which a judge left calls unanswered is gone through again: those calls are asked once more.
+    """
     fragments = sampled_fragments(run, workers, wanted, known, config.interpretation)
     calls = run.folder / CALLS_FILE
     jobs = [interpretation_job(config, each.dictionary, fragments[each.name], calls) for each in wanted]
     # A judge that is a language model asks from threads of its own, and counts what it spends.
     alone = Workers(1) if not isinstance(config.judge, RulesConfig) else workers
+    again = [job for job in jobs if to_be_asked_again(job, run.folder)]
+    done(run, alone, again, name="ask again", unit="latents", refresh=True)
     found = done(run, alone, jobs, name="explain and score", unit="latents")
     summary = InterpretationSummaryConfig(headline=headline, seed=config.interpretation.seed)
-    return Interpreted(summary=run.stage(summary_stage(summary, found, workers)), fragments=fragments)
+    put_together = run.stage(summary_stage(summary, found, workers), refresh=bool(again))
+    return Interpreted(summary=put_together, fragments=fragments)
 
 
 def sampled_fragments(
@@ -156,7 +155,7 @@ def calls_lines(judge: JudgeConfig, config: InterpretationConfig, fragments: Seq
     uniform = config.n_uniform or 0
     # Those that cutoffs are chosen on, the latent's own, and those of the latent that its explanation is the floor of;
     # the uniform ones are the same for both, and asked about once.
-    n_fragments = 2 * uniform + (2 if config.floors else 1) * N_SHOWN
+    n_fragments = 2 * uniform + (2 if config.floors else 1) * N_PAPER_FRAGMENTS
     workload = Workload(n_latents=config.n_latents * len(fragments), budgets=config.budgets, n_fragments=n_fragments)
     table = read_fragments(fragments[0].path).fit.table
     return [estimate_cost(judge, workload, table).line(), "nothing was asked (--dry-run)"]
@@ -169,12 +168,6 @@ def check_interpreting(interpreting: Interpreting) -> None:
             raise UserError(f"unknown method {method!r}{nearest(method, METHODS)}; methods: {', '.join(METHODS)}")
     if interpreting.latents < 1:
         raise UserError(f"--latents is {interpreting.latents}; give at least 1")
-
-
-def _fragments_job(wanted: Wanted, config: InterpretationConfig) -> Job:
-    dictionary, _ = load_dictionary(wanted.dictionary.path)
-    sampling = interpretation_fragments(dictionary.n_latents, config, config.seed)
-    return fragments_job(sampling, wanted.dictionary, *wanted.held_out, wanted.source)
 
 
 def wanted_dictionaries(
@@ -223,6 +216,18 @@ def on_axis(member: Member, subject: Subject, interpreting: Interpreting) -> boo
     if "controls" in interpreting.axes and isinstance(like.architecture, TopKConfig):
         like = replace(like, architecture=replace(like.architecture, frozen_decoder=False))
     return at_point(like, subject)
+
+
+def _density(subject: Subject) -> float:
+    """The share of TopK's latents that are active on a token; every method's are binarized at it."""
+    training = subject.training
+    return training.k / round(training.expansion_factor * subject.middle.d_site)
+
+
+def _fragments_job(wanted: Wanted, config: InterpretationConfig) -> Job:
+    dictionary, _ = load_dictionary(wanted.dictionary.path)
+    sampling = interpretation_fragments(dictionary.n_latents, config, config.seed)
+    return fragments_job(sampling, wanted.dictionary, *wanted.held_out, wanted.source)
 
 
 def _baselines(

@@ -11,6 +11,7 @@ from monosemy.evaluation import Fragments
 from monosemy.interpretation import (
     SCORES,
     InterpretationConfig,
+    has_failures,
     interpret_latents,
     pearson,
     write_interpretation,
@@ -72,3 +73,15 @@ def test_the_bytes_are_a_function_of_the_interpretation(sampled: Fragments, tmp_
     for name in names:
         assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes()
     assert not any("floor" in name for name in np.load(folders[0] / "per_document.npz"))
+
+
+def test_a_latent_or_a_fragment_without_an_answer_is_a_failure(sampled: Fragments, tmp_path: Path) -> None:
+    for name, judge in (("failing", FailingJudge()), ("answering", FakeJudge())):
+        (tmp_path / name).mkdir()
+        write_interpretation(tmp_path / name, card(), interpret_latents(sampled, judge, CONFIG))
+    assert has_failures(tmp_path / "failing")
+    assert not has_failures(tmp_path / "answering")
+    rows = [json.loads(line) for line in (tmp_path / "failing" / "latents.jsonl").read_text().splitlines()]
+    partly = [row for row in rows if row["status"] == "ok"]  # every second fragment of theirs has no answer
+    (tmp_path / "failing" / "latents.jsonl").write_text("".join(json.dumps(row) + "\n" for row in partly))
+    assert partly and has_failures(tmp_path / "failing")

@@ -144,3 +144,10 @@ def test_the_record_is_plain_json(tmp_path: Path) -> None:
         *("type", "command", "started_utc", "status", "seed", "n_threads", "monosemy", "python", "torch", "stages"),
     ]
     assert list(data["stages"][0]) == ["name", "key", "folder", "status", "seconds", "computed_seconds"]
+
+
+def test_one_stage_is_computed_anew_where_that_is_asked(tmp_path: Path) -> None:
+    with start(tmp_path) as run:
+        for refresh in (False, True, False):
+            run.stage(stage("harvest"), refresh=refresh)
+    assert outcomes(tmp_path) == [("harvest", "computed"), ("harvest", "computed"), ("harvest", "cached")]
