@@ -35,10 +35,14 @@ from monosemy.recipes import (
     Harvest,
     Interpret,
     StdlibRun,
+    Study,
+    Target,
     Until,
     convert,
     evaluate_dictionary,
     interpret_dictionary,
+    opened_dictionary,
+    opened_run,
     plan_stdlib,
     run_harvest,
     run_stdlib,
@@ -157,23 +161,40 @@ def _interpret(words: list[str]) -> None:
 
 def _interpret_run(options: Interpret, command: list[str], progress: Progress) -> list[str]:
     """The run that the folder records, with these options of interpreting; what it has made already is found again."""
-    recorded = read_run(options.target / RUN_FILE).command
-    if len(recorded) < 2 or recorded[1] not in _RECIPE_COMMANDS:
-        allowed = ", ".join(_RECIPE_COMMANDS)
-        raise UserError(
-            f"{options.target} was made by `{shlex.join(recorded)}`; interpret a folder that one of monosemy {allowed} "
-            "made, or a dictionary's"
-        )
     config = dataclasses.replace(
-        _recipe_config(recorded[1], recorded[2:]),
-        out=options.target,
-        interpreting=options.interpreting,
-        threads=options.threads,
-        refresh=False,
+        _recorded_config(options.target), interpreting=options.interpreting, threads=options.threads
     )
     return run_stdlib(
         config, command=command, progress=progress, judging=options.judging, record_file=INTERPRET_RECORD_FILE
     )
+
+
+def _recorded_config(folder: Path) -> StdlibRun:
+    """The options of the run that a folder records. Raises UserError where no run made it."""
+    recorded = read_run(folder / RUN_FILE).command
+    if len(recorded) < 2 or recorded[1] not in _RECIPE_COMMANDS:
+        allowed = ", ".join(_RECIPE_COMMANDS)
+        raise UserError(
+            f"{folder} was made by `{shlex.join(recorded)}`; name a folder that one of monosemy {allowed} made, or a "
+            "dictionary's"
+        )
+    return dataclasses.replace(_recipe_config(recorded[1], recorded[2:]), out=folder, refresh=False)
+
+
+def _study(name: str, options_of: type, do: Callable[[Any, Study], list[str]], words: list[str]) -> None:
+    """`monosemy NAME RUN [options]` or `monosemy NAME DICTIONARY [options]`: an experiment on what is there already."""
+    options = _parse(options_of, words, f"monosemy {name}", default=tyro.MISSING_NONPROP)
+    target: Target = options.target
+    command = ["monosemy", name, *words]
+    with Progress() as progress:
+        if (target.target / RUN_FILE).is_file():
+            config, record = _recorded_config(target.target), f"{name}.json"
+            opened = opened_run(config, command=command, record_file=record, threads=target.threads, progress=progress)
+        else:
+            opened = opened_dictionary(target, command=command, progress=progress)
+        with opened as study:
+            summary = do(options, study)
+    print("\n".join(summary))  # noqa: T201
 
 
 def _harvest(words: list[str]) -> None:

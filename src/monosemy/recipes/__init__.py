@@ -12,6 +12,7 @@ from monosemy.recipes.interpreting import Interpreting, interpret_dictionaries
 from monosemy.recipes.judging import Judging
 from monosemy.recipes.plan import Plan, plan_run, refuse_what_cannot_fit
 from monosemy.recipes.stdlib import StdlibRun, parse_layers, plan_stdlib, run_stdlib, stdlib, stdlib_full
+from monosemy.recipes.study import Study, Target, opened_dictionary, opened_run
 from monosemy.recipes.summary import dictionary_summary, interpretation_lines
 from monosemy.recipes.sweeps import Place, Training, default_sweep, full_sweep
 
@@ -32,7 +33,9 @@ __all__ = [
     "Plan",
     "Speed",
     "StdlibRun",
+    "Study",
     "Subject",
+    "Target",
     "Training",
     "Until",
     "between",
@@ -49,6 +52,8 @@ __all__ = [
     "interpret_dictionary",
     "interpretation_lines",
     "measured_speed",
+    "opened_dictionary",
+    "opened_run",
     "parse_layers",
     "plan_run",
     "plan_stdlib",

@@ -125,7 +125,7 @@ def run_stdlib(
     source = ModelSource(name=options.model, device=options.device)
     corpus = corpus_named(options.corpus, options.text_field)
     lm = source.load()
-    subject = _subject(options, source, lm, corpus)
+    subject = subject_of(options, source, lm, corpus)
     embedded = options.model == EMBEDDED_LM and isinstance(corpus, StdlibCorpus)
     if not (only_cached or (options.out / RESULTS_FILE).exists()):
         plan = plan_run(subject, lm, measured_speed(subject, lm), options.out, n_workers)
@@ -164,7 +164,7 @@ def plan_stdlib(options: StdlibRun) -> list[str]:
     source = ModelSource(name=options.model, device=options.device)
     corpus = corpus_named(options.corpus, options.text_field)
     lm = source.load()
-    subject = _subject(options, source, lm, corpus)
+    subject = subject_of(options, source, lm, corpus)
     plan = plan_run(subject, lm, measured_speed(subject, lm), options.out, n_workers)
     try:
         refuse_what_cannot_fit(plan)
@@ -211,7 +211,8 @@ def _ground(options: StdlibRun, run: Run, workers: Workers, source: ModelSource,
     return measured
 
 
-def _subject(options: StdlibRun, source: ModelSource, lm: LanguageModel, corpus: Corpus) -> Subject:
+def subject_of(options: StdlibRun, source: ModelSource, lm: LanguageModel, corpus: Corpus) -> Subject:
+    """What the options say is recorded, trained and compared. Raises UserError for layers that the model has not."""
     layers = parse_layers(options.layers, lm.n_layers)
     residual = [_place(lm, layer, "resid_post") for layer in layers]
     middle = residual[(len(residual) - 1) // 2]
