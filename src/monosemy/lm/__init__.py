@@ -13,6 +13,7 @@ from monosemy.lm.initialization import initialize_
 from monosemy.lm.interventions import Edit, ablate, add, replace
 from monosemy.lm.loading import load, quiet_transformers
 from monosemy.lm.model import LanguageModel, Run
+from monosemy.lm.prefix import Kept, Prefix, kept
 from monosemy.lm.random_control import random_control
 from monosemy.lm.sites import CENTERABLE_LOCATIONS, LOCATIONS, RESIDUAL_LOCATIONS, Location, Site
 from monosemy.lm.source import EMBEDDED_LM, ModelSource
@@ -28,11 +29,13 @@ __all__ = [
     "CurvePoint",
     "Edit",
     "Family",
+    "Kept",
     "LMTraining",
     "LanguageModel",
     "Location",
     "ModelSource",
     "Precision",
+    "Prefix",
     "Run",
     "Site",
     "TrainedLM",
@@ -41,6 +44,7 @@ __all__ = [
     "build",
     "embedded_provenance",
     "initialize_",
+    "kept",
     "load",
     "load_embedded",
     "quiet_transformers",

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import final
@@ -10,17 +10,19 @@ from typing import final
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 
 from monosemy.core import Tokens, UserError, fingerprint
 from monosemy.lm.families import SiteMap
-from monosemy.lm.hooks import Recorder, StopForward, installed, layers_from, on_input
+from monosemy.lm.hooks import Recorder, StopForward, installed, last_mlp_at_the_end, layers_from, on_input
 from monosemy.lm.interventions import Edit, replace
+from monosemy.lm.prefix import Prefix, kept
 from monosemy.lm.sites import RESIDUAL_LOCATIONS, Location, Site
 
 Residual = Float[Tensor, "batch seq d_model"]
 Logits = Float[Tensor, "batch kept vocab"]
 Activation = Float[Tensor, "batch seq d_site"]
+Inputs = dict[str, Tensor | DynamicCache]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -188,9 +190,32 @@ class LanguageModel:
         with self._continued(site, x, [*sites, *(edit.site for edit in edits)]) as (inputs, first):
             return self._forward(inputs, sites, [*first, *edits], grad=grad, n_last=None)[1]
 
+    def prefix_from(self, site: Site, x: Residual) -> Prefix:
+        """What `run_after` needs of the first positions, whose residual stream at `site` is x, at least one position.
+
+        Raises UserError as `run_from` does.
+        """
+        with self._continued(site, x, ()) as (inputs, first):
+            cache = DynamicCache()
+            self._forward(inputs | {"past_key_values": cache}, (), first, grad=False, n_last=1)
+        return kept(cache, site, _n_layers_below(site), *x.shape[:2])
+
+    def run_after(self, prefix: Prefix, x: Residual, *, n_last: int = 0) -> Logits:
+        """Logits of the positions that follow the prefix's, row by row, when x is their residual stream at its site.
+
+        Equal to the later positions of `run_from` with the first positions and x in one: attention is causal, so that
+        what comes later leaves the prefix as it is. Raises UserError where both together are longer than the context.
+        """
+        if x.shape[0] != prefix.n_rows:
+            raise ValueError(f"{x.shape[0]} rows cannot follow a prefix of {prefix.n_rows}; choose its rows first")
+        short = last_mlp_at_the_end(self._sites) if n_last == 1 else nullcontext()
+        with self._continued(prefix.site, x, (), n_before=prefix.n_positions) as (inputs, first), short:
+            inputs["past_key_values"] = prefix.cache()
+            return _logits(self._forward(inputs, (), first, grad=False, n_last=n_last))
+
     # --- how ------------------------------------------------------------------------------------------------------
 
-    def _inputs(self, tokens: Tokens) -> dict[str, Tensor]:
+    def _inputs(self, tokens: Tokens) -> Inputs:
         self._check_length(tokens.shape[1])
         return {"input_ids": tokens.to(self.device)}
 
@@ -202,7 +227,7 @@ class LanguageModel:
             )
 
     def _forward(
-        self, inputs: dict[str, Tensor], sites: Sequence[Site], edits: Sequence[Edit], *, grad: bool, n_last: int | None
+        self, inputs: Inputs, sites: Sequence[Site], edits: Sequence[Edit], *, grad: bool, n_last: int | None
     ) -> tuple[Tensor | None, dict[Site, Tensor]]:
         """One pass: (logits, activations); n_last None ends it at the last site, without logits."""
         for site in [*sites, *(edit.site for edit in edits)]:
@@ -214,22 +239,26 @@ class LanguageModel:
         hooks = installed(self._sites, edits, sites, recorder, grad=grad)
         # inference_mode(False) also turns recording on, whatever mode the caller is in.
         with suppress(StopForward), torch.inference_mode(not grad), hooks:
-            logits = self.model(**inputs, use_cache=False, logits_to_keep=n_last or 0).logits
+            use_cache = "past_key_values" in inputs
+            logits = self.model(**inputs, use_cache=use_cache, logits_to_keep=n_last or 0).logits
         return logits, recorder.result()
 
     @contextmanager
     def _continued(
-        self, site: Site, x: Residual, others: Sequence[Site]
-    ) -> Iterator[tuple[dict[str, Tensor], list[Edit]]]:
-        """The model without the layers below `site`, fed with x: (inputs, first edits) for `_forward`."""
+        self, site: Site, x: Residual, others: Sequence[Site], *, n_before: int = 0
+    ) -> Iterator[tuple[Inputs, list[Edit]]]:
+        """The model without the layers below `site`, fed with x: (inputs, first edits) for `_forward`.
+
+        n_before: positions before those of x, which the inputs are to be given as a cache.
+        """
         self.check(site)
         if site.location not in RESIDUAL_LOCATIONS:
             allowed = ", ".join(location for location in self._sites.locations if location in RESIDUAL_LOCATIONS)
             raise UserError(f"cannot continue from {site}, which is only a part of the state; allowed: {allowed}")
         if x.shape[2] != self.d_model:
             raise ValueError(f"cannot continue from {site} with vectors of {x.shape[2]}; the model has {self.d_model}")
-        self._check_length(x.shape[1])
-        n_skipped = site.layer + (site.location == "resid_post")
+        self._check_length(n_before + x.shape[1])
+        n_skipped = _n_layers_below(site)
         start = (n_skipped, 0) if site.location == "resid_post" else site.depth
         for other in others:
             if other.depth < start:
@@ -246,6 +275,11 @@ class LanguageModel:
                 yield {"inputs_embeds": x}, mid
             finally:
                 handle.remove()
+
+
+def _n_layers_below(site: Site) -> int:
+    """How many layers need not run when the pass continues from a residual site."""
+    return site.layer + (site.location == "resid_post")
 
 
 def _logits(result: tuple[Tensor | None, dict[Site, Tensor]]) -> Tensor:
