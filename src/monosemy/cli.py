@@ -29,24 +29,34 @@ from monosemy.lm import Precision
 from monosemy.pipeline import RUN_FILE, read_run
 from monosemy.recipes import (
     RECIPES,
+    Ablate,
     Convert,
     EmbeddedLM,
+    Erase,
     Evaluate,
     Harvest,
     Interpret,
+    Patch,
     StdlibRun,
+    Steer,
     Study,
     Target,
+    Tree,
     Until,
+    ablate,
     convert,
+    erase,
     evaluate_dictionary,
     interpret_dictionary,
     opened_dictionary,
     opened_run,
+    patch,
     plan_stdlib,
     run_harvest,
     run_stdlib,
+    steer,
     train_embedded_lm,
+    tree,
     write_embedded_lm,
 )
 
@@ -264,6 +274,26 @@ COMMANDS = {
     "interpret": Command(
         summary="what the latents of a run's folder, or of a dictionary's, respond to: explained and scored, any judge",
         run=_interpret,
+    ),
+    "patch": Command(
+        summary="move latents from one prompt into another: how few make the answer the other's, by method",
+        run=partial(_study, "patch", Patch, patch),
+    ),
+    "ablate": Command(
+        summary="case studies: what latents respond to, and what the model says without them",
+        run=partial(_study, "ablate", Ablate, ablate),
+    ),
+    "tree": Command(
+        summary="which earlier latents a latent comes from, and which latents of all layers do a task",
+        run=partial(_study, "tree", Tree, tree),
+    ),
+    "erase": Command(
+        summary="remove a concept from the activations, and what that costs, beside LEACE",
+        run=partial(_study, "erase", Erase, erase),
+    ),
+    "steer": Command(
+        summary="push the model along a latent: effect against damage",
+        run=partial(_study, "steer", Steer, steer),
     ),
     "report": Command(
         summary="the run's pages anew, from what is measured already",

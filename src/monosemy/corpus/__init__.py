@@ -12,6 +12,7 @@ from monosemy.corpus.frozen_labels import (
     frozen_labels,
     token_table_f1,
 )
+from monosemy.corpus.gender import GENDERS, Gender, GenderForm, GenderPrompt, gender_prompts, names_of_split
 from monosemy.corpus.hf_dataset import HubDataset, TableFiles
 from monosemy.corpus.ioi import generate_ioi
 from monosemy.corpus.planted import PlantedConfig, PlantedData
@@ -34,6 +35,7 @@ __all__ = [
     "CONTEXTUAL_F1",
     "END_OF_TEXT",
     "END_OF_TEXT_ID",
+    "GENDERS",
     "IGNORED_TARGET",
     "MIN_DOCUMENTS",
     "MIN_POSITIVES",
@@ -43,6 +45,9 @@ __all__ = [
     "FrozenDocument",
     "FrozenLabel",
     "FrozenLabels",
+    "Gender",
+    "GenderForm",
+    "GenderPrompt",
     "HubDataset",
     "JsonLines",
     "PlantedConfig",
@@ -58,8 +63,10 @@ __all__ = [
     "freeze_corpus",
     "freeze_corpus_labels",
     "frozen_labels",
+    "gender_prompts",
     "generate_ioi",
     "join",
+    "names_of_split",
     "open_corpus",
     "scored_windows",
     "split_of",

@@ -11,6 +11,7 @@ Seconds of each part, two processes on two cores (docs/log.md; 510 in all, 19 wh
     measuring (39 subjects, 2 sets of contexts)             131
     comparison                           11
     interpretation (50 latents of six methods)              113
+    patching (E2 and C1, four methods)                       40
 
 Interpretation was to take 60 s: 22 go into the contexts of the dense methods, 90 into 300 latents at .6 s of processor
 time each, half of it the fit of rules under the full budget. Later parts get 40 s for patching and 30 s for the site.
@@ -26,6 +27,7 @@ import tyro
 
 from monosemy.core import Artifact, Progress, Result, UserError, Workers, read_results, set_threads, write_results
 from monosemy.corpus import Corpus, StdlibCorpus, frozen_labels
+from monosemy.dictionaries import read_card
 from monosemy.experiments import (
     EMBEDDED_CORPUS,
     RESULTS_FILE,
@@ -38,22 +40,23 @@ from monosemy.experiments import (
 from monosemy.interpretation import LATENTS_FILE
 from monosemy.lm import EMBEDDED_LM, LanguageModel, Location, ModelSource, Site
 from monosemy.pipeline import RUN_FILE, Run, Stage, Workspace
-from monosemy.recipes.dictionary_run import Compared, Measuring, Subject, Until, compare_dictionaries
+from monosemy.recipes.dictionary_run import Compared, Measuring, Subject, Until, at_point, compare_dictionaries
 from monosemy.recipes.estimate import measured_speed
 from monosemy.recipes.harvest import DescribeConfig, describe_stage, how_it_was_made
 from monosemy.recipes.interpreting import Interpreting, interpret_dictionaries, planned_calls
 from monosemy.recipes.judging import BY_RULES, Judging
+from monosemy.recipes.patching_stages import patching_lines, patching_of_run
 from monosemy.recipes.plan import plan_run, refuse_what_cannot_fit
 from monosemy.recipes.summary import dictionary_summary, interpretation_lines
 from monosemy.recipes.sweeps import Place, Training, default_sweep, full_sweep
-from monosemy.report import DictionaryRunFiles, write_dictionary_page, write_ground_page
+from monosemy.report import DictionaryRunFiles, write_dictionary_page, write_ground_page, write_patching_page
 
 TASK_GATE = 0.9
 """A causal experiment needs a task of which the model gets at least this share of pairs right."""
 
 NOT_MEASURED = (
     "Other architectures than TopK and the tied L1 autoencoder.",
-    "What latents do inside the model: patching and ablation of single latents.",
+    "What single latents do inside the model: `monosemy ablate`, `tree`, `erase` and `steer` look at that.",
     "Other seeds of the language model: every figure is of one trained model.",
 )
 
@@ -155,7 +158,8 @@ def run_stdlib(
         if judging.dry_run:
             return planned_calls(run, workers, subject, compared, options.interpreting, judging)
         interpreted = interpret_dictionaries(run, workers, subject, compared, options.interpreting, judging)
-        return _reported(options, run, measured, compared, interpreted)
+        patching = _patching(run, workers, subject, compared) if embedded else None
+        return _reported(options, run, measured, compared, interpreted, patching)
 
 
 def plan_stdlib(options: StdlibRun) -> list[str]:
@@ -173,8 +177,26 @@ def plan_stdlib(options: StdlibRun) -> list[str]:
     return plan.lines()
 
 
+def _patching(run: Run, workers: Workers, subject: Subject, compared: Compared) -> Artifact:
+    """How few latents of the headline's dictionaries move an answer, beside those of PCA and random directions."""
+    made = compared.sides[0].made
+    cards = {name: read_card(artifact.path) for name, artifact in made.items()}
+    learned = [member.name for member in subject.members if at_point(member, subject)]
+    dense = [
+        name
+        for name, card in cards.items()
+        if card.method in ("pca", "random") and (card.site, card.seed) == (subject.middle.site, subject.seed)
+    ]
+    return patching_of_run(run, workers, subject.source, made, [*learned, *dense], subject.seed)
+
+
 def _reported(
-    options: StdlibRun, run: Run, measured: Artifact | None, compared: Compared, interpreted: Artifact | None
+    options: StdlibRun,
+    run: Run,
+    measured: Artifact | None,
+    compared: Compared,
+    interpreted: Artifact | None,
+    patching: Artifact | None,
 ) -> list[str]:
     """Write the page and results.jsonl into the run's folder; the summary."""
     report = options.out / "report"
@@ -187,6 +209,7 @@ def _reported(
         made=how_it_was_made(run) | {"not_measured": NOT_MEASURED, "language_model": model},
         language_model_page="language-model.html" if measured is not None else None,
         interpretation=interpreted.path if interpreted is not None else None,
+        patching=patching.path if patching is not None else None,
     )
     write_dictionary_page(page, files)
     shutil.copyfile(compared.comparison.file("per_document.npz"), options.out / "per_document.npz")
@@ -197,6 +220,10 @@ def _reported(
         results += read_results(interpreted.file(RESULTS_FILE))
         shutil.copyfile(interpreted.file(LATENTS_FILE), options.out / LATENTS_FILE)
         summary += interpretation_lines(read_results(interpreted.file(RESULTS_FILE)))
+    if patching is not None:
+        results += read_results(patching.file(RESULTS_FILE))
+        write_patching_page(report / "patching.html", patching.path, how_it_was_made(run))
+        summary += patching_lines(patching)
     write_results(options.out / RESULTS_FILE, results)
     return [*summary, f"report: {page}"]
 

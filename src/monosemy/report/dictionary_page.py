@@ -44,6 +44,7 @@ from monosemy.report.page import (
     side_by_side,
     strong,
 )
+from monosemy.report.patching_page import patching_section
 from monosemy.report.training_charts import training_charts
 
 MAX_REMARKS = 8
@@ -65,6 +66,7 @@ def write_dictionary_page(path: Path, run: DictionaryRunFiles) -> None:
         sections=[
             _scores_section(read),
             *([] if interpreted is None else [interpretation_section(interpreted, run.fragments)]),
+            *([] if run.patching is None else [patching_section(run.patching)]),
             _sparsity_section(read),
             *_layers_sections(read),
             *_training_sections(read),

@@ -22,7 +22,8 @@ class DictionaryRunFiles:
     `fragments`: name of a dictionary -> its fragments folder. `made`: how it was made, shown as it is; known keys:
     `command`, `seconds`, `not_measured` (a list of sentences), `language_model` (its name). `language_model_page`: the
     address of the page about the model, relative to this one. `interpretation`: the folder of the summary of what
-    latents respond to, where they were explained.
+    latents respond to, where they were explained. `patching`: that of the summary of what patching latents does, where
+    there are tasks.
     """
 
     evaluations: Sequence[Path]
@@ -31,6 +32,7 @@ class DictionaryRunFiles:
     made: Mapping[str, Any] = field(default_factory=dict)
     language_model_page: str | None = None
     interpretation: Path | None = None
+    patching: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -103,13 +103,17 @@ class Cloud:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Axis:
-    """An axis: its label with the unit, logarithmic or not, limits and ticks (None: from the data), in percent."""
+    """An axis: its label with the unit, logarithmic or not, limits and ticks (None: from the data), in percent.
+
+    tick_labels: what stands at the ticks, where it is not their value.
+    """
 
     label: str
     log: bool = False
     limits: tuple[int | float, int | float] | None = None
     percent: bool = False
     ticks: Sequence[int | float] | None = None
+    tick_labels: Sequence[str] | None = None
 
 
 def line_chart(
@@ -286,6 +290,8 @@ def _dress_axis(axes: Axes, which: Literal["x", "y"], axis: Axis) -> None:
         drawn.set_major_locator(FixedLocator([float(tick) for tick in axis.ticks]))
         drawn.set_minor_locator(NullLocator())
         drawn.set_major_formatter(FuncFormatter(lambda value, _position: f"{value:g}"))
+        if axis.tick_labels is not None:
+            drawn.set_ticks([float(tick) for tick in axis.ticks], labels=list(axis.tick_labels))
     if axis.limits is not None:
         set_limits(*axis.limits)
     if axis.percent:
