@@ -62,7 +62,7 @@ def names_of_split(tokenizer: Tokenizer, split: Split, seed: int) -> dict[Gender
     Raises UserError, saying how many are left, when fewer than 10 of a gender are one token.
     """
     vocabulary = read_vocabulary(tokenizer, ())
-    kept = {gender: _single(NAMES[gender], vocabulary) for gender in GENDERS}
+    kept: dict[Gender, list[str]] = {gender: _single(NAMES[gender], vocabulary) for gender in GENDERS}
     for gender, names in kept.items():
         if len(names) < MIN_NAMES:
             split_up = [name for name in NAMES[gender] if name not in names]
@@ -118,9 +118,12 @@ def _prompt(
     for each in GENDERS:
         others = [other for other in names[each] if other != name]
         n = min(N_SHOWN, len(others))
-        shown += [(others[i], each) for i in generator.choice(len(others), size=n, replace=False)]
+        for i in generator.choice(len(others), size=n, replace=False):
+            shown.append((others[i], each))
     order = generator.permutation(len(shown))
-    before = "".join(_line(form, *shown[i], _OBJECTS[generator.integers(len(_OBJECTS))]) for i in order)
+    before = ""
+    for shown_name, shown_gender in (shown[i] for i in order):
+        before += _line(form, shown_name, shown_gender, _OBJECTS[generator.integers(len(_OBJECTS))])
     text = before + _question(form, name)
     ids = vocabulary.encode(text)
     other: Gender = "male" if gender == "female" else "female"

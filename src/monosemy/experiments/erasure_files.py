@@ -100,7 +100,7 @@ def write_erasure(folder: Path, about: ErasureAbout, rows: Sequence[EditRow], co
         arrays[f"{number}/damage"] = row.erased.damage
     text = json.dumps({**asdict(about), "edits": edits}, indent=1, allow_nan=False) + "\n"
     atomic_write_text(folder / ERASURE_FILE, text)
-    np.savez_compressed(folder / ERASURE_ARRAYS, **arrays)
+    np.savez_compressed(folder / ERASURE_ARRAYS, **arrays)  # pyright: ignore[reportArgumentType]
     write_results(folder / ERASURE_RESULTS, results)
 
 

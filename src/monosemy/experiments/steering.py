@@ -17,6 +17,7 @@ from monosemy.causal import (
     STRENGTHS,
     Goal,
     Intervention,
+    Mode,
     NeutralText,
     PairGoal,
     SteeringCurve,
@@ -179,10 +180,11 @@ def _for_pairs(
     assert isinstance(goal, PairGoal)
     assert isinstance(reported, PairGoal)
     quantiles = active_quantiles(_latents(config, dictionary, stores[0]))
+    latent = config.latent
     tried: tuple[Tried, ...] = ()
-    if config.latent is None:
+    if latent is None:
         tried = choose_for_pairs(dictionary, quantiles, goal, choosing.text, n_candidates=config.n_candidates)
-    latent = tried[0].latent if config.latent is None else config.latent
+        latent = tried[0].latent
     clean, corrupt = (
         reported.batch.at_last(lm.logits(ids).cpu()) for ids in (reported.batch.clean, reported.batch.corrupt)
     )
@@ -241,9 +243,8 @@ def _latents(config: SteeringConfig, dictionary: Dictionary, store: ActivationSt
     return torch.cat([dictionary.encode(chunk.x[config.site]) for chunk in chunks])
 
 
-def _latent_edit(mode: str, dictionary: Dictionary, plan: _Plan) -> Callable[[float], Intervention]:
-    named = next(each for each in MODES if each == mode)
-    return lambda strength: steering_edit(named, dictionary, plan.latent, strength, plan.quantile)
+def _latent_edit(mode: Mode, dictionary: Dictionary, plan: _Plan) -> Callable[[float], Intervention]:
+    return lambda strength: steering_edit(mode, dictionary, plan.latent, strength, plan.quantile)
 
 
 def _added(vector: torch.Tensor, size: float) -> Callable[[float], Intervention]:
@@ -273,7 +274,10 @@ def _curves(method: str, variant: str | None, several: Sequence[Edits], plan: _P
 
 def _about(config: SteeringConfig, lm: LanguageModel, plan: _Plan, source: ModelSource) -> SteeringAbout:
     own = config.task == OWN_TOKENS
-    texts = [vocabulary(lm)[token].encode("utf-8", "replace").decode() for token in plan.tokens]
+    words = vocabulary(lm)
+    # A model can have more logits than its tokenizer has tokens.
+    known = [words[token] if token < len(words) else f"<token {token}>" for token in plan.tokens]
+    texts = [word.encode("utf-8", "replace").decode() for word in known]
     return SteeringAbout(
         task=config.task,
         description="" if own else task_named(config.task).description,

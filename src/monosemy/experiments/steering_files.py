@@ -23,6 +23,9 @@ from monosemy.dictionaries import DictionaryCard
 
 STEERING_FILE, STEERING_ARRAYS, STEERING_RESULTS = "steering.json", "curves.npz", "results.jsonl"
 
+STEERING_MEASURES = {"steering_effect": "nats", "steering_damage": "nats a token"}
+"""The figures of a way of steering and their units."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SteeringAbout:
@@ -98,7 +101,7 @@ def write_steering(
         "curves": drawn,
     }
     atomic_write_text(folder / STEERING_FILE, json.dumps(data, indent=1, allow_nan=False) + "\n")
-    np.savez_compressed(folder / STEERING_ARRAYS, **arrays)
+    np.savez_compressed(folder / STEERING_ARRAYS, **arrays)  # pyright: ignore[reportArgumentType]
     write_results(folder / STEERING_RESULTS, results)
 
 
@@ -140,28 +143,15 @@ def _results(
         "seed": about.seed,
         "config": key,
     }
-    names = {"steering_effect": "nats", "steering_damage": "nats a token"}
     if chosen is None:
-        reason = f"on validation no strength has any effect within a damage of {MAX_DAMAGE} nats a token"
-        return [
-            Result(
-                metric=f"{name}/{about.task}",
-                value=None,
-                unit=unit,
-                status="not_applicable",
-                reason=reason,
-                definition=name,
-                **shared,
-            )
-            for name, unit in names.items()
-        ]
+        return [_nothing(about, name, unit, shared) for name, unit in STEERING_MEASURES.items()]
     point = points[chosen]
     counts = {
         "steering_effect": (pair.reporting.effect.shape[1], about.prompts),
         "steering_damage": (point["n_units"], "units"),
     }
     found: list[Result] = []
-    for name, unit in names.items():
+    for name, unit in STEERING_MEASURES.items():
         part = point[name.removeprefix("steering_")]
         n, n_unit = counts[name]
         remark = f"strength {point['strength']:g}, chosen on validation"
@@ -182,3 +172,17 @@ def _results(
             )
         )
     return found
+
+
+def _nothing(about: SteeringAbout, name: str, unit: str, shared: dict[str, Any]) -> Result:
+    """The statement that no strength could be chosen."""
+    reason = f"on validation no strength has any effect within a damage of {MAX_DAMAGE} nats a token"
+    return Result(
+        metric=f"{name}/{about.task}",
+        value=None,
+        unit=unit,
+        status="not_applicable",
+        reason=reason,
+        definition=name,
+        **shared,
+    )

@@ -177,7 +177,7 @@ def _named(options: Ablate, study: Study) -> list[_Chosen]:
     wanted: list[tuple[Artifact, int, CaseSide]] = [(dictionary, latent, options.side) for latent in options.latents]
     if options.neurons or options.neurons_of:
         neurons = _neurons(dictionary, study)
-        wanted += [(neurons, neuron, options.side) for neuron in options.neurons]
+        wanted.extend((neurons, neuron, options.side) for neuron in options.neurons)
         for latent in options.neurons_of:
             dimension, side = _neuron_of(dictionary, latent, options)
             wanted.append((neurons, dimension, side))

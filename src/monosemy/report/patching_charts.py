@@ -34,14 +34,23 @@ def order_words(order: str) -> str:
 
 
 def kl_chart(
-    name: str, title: str, curves: Sequence[PatchCurve], against: Against, caption: str, *, orders: bool = False
+    name: str,
+    title: str,
+    curves: Sequence[PatchCurve],
+    against: Against,
+    caption: str,
+    *,
+    orders: bool = False,
+    levels: bool = False,
 ) -> Chart:
-    """A line a curve with its interval over prompts. orders: the lines are told apart by order too."""
+    """A line a curve with its interval over prompts.
+
+    orders: the lines are told apart by order too. levels: how far the reconstruction error alone comes, as lines.
+    """
     lines = [_line(curve, against, _words(curve, orders)) for curve in curves]
-    if against == "latents" and not orders:
-        levels = [_error_level(curve, i) for i, curve in enumerate(curves) if curve.learned]
-        lines += levels
-        caption += " Level lines: only the reconstruction error patched." if levels else ""
+    if levels:
+        lines += [_error_level(curve, i) for i, curve in enumerate(curves) if curve.learned]
+        caption += " Level lines: only the reconstruction error patched."
     start, oracle = curves[0].points("kl")[0][0], curves[0]["floors"].get("oracle", [0.0])[0]
     ends = ", ".join(f"{_words(curve, orders)} from {start:.2f} to {curve['lowest']:.2f} nats" for curve in curves)
     kl = Axis(label="KL(patched || target), nats", limits=(-0.11 * start, 1.08 * _highest(curves)))
@@ -67,7 +76,14 @@ def task_charts(run: PatchingRun, task: Row, site: str, slug: str) -> list[Chart
         "edit": f"Figure 3 (right). {words}, by how far the activation was moved.",
     }
     return [
-        kl_chart(f"patching-{slug}-{against}", f"{task['name']}: {_TITLES[against]}", curves, against, caption)
+        kl_chart(
+            f"patching-{slug}-{against}",
+            f"{task['name']}: {_TITLES[against]}",
+            curves,
+            against,
+            caption,
+            levels=against == "latents",
+        )
         for against, caption in captions.items()
     ]
 

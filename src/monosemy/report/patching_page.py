@@ -73,7 +73,7 @@ def write_patching_page(path: Path, patching: Path, made: Mapping[str, Any]) -> 
         title="How few latents move the model's answer",
         subtitle="Latents of one prompt are given the values that they have in another, n at a time: how near does the "
         "prediction come to the other prompt's? Figures 3 and 17 of the paper.",
-        lead=[claim_answer(run)],
+        lead=claim_answer(run),
         sections=[*sections, _method_section(run), Section(title="How it was made", body=(facts(lines),))],
         footer="Made by monosemy from patching.json.",
     )
@@ -86,7 +86,7 @@ def patching_section(patching: Path, page_name: str | None = "patching.html") ->
     Raises UserError when a file of the folder is missing or incomplete.
     """
     run = read_patching(patching)
-    body: list[Markup] = [paragraph(claim_answer(run))]
+    body: list[Markup] = [paragraph(part) for part in claim_answer(run)]
     for task in run.shown_tasks():
         slug = _slug(task["name"])
         charts = [*task_charts(run, task, run.site, slug)[:1], areas_chart(run, task, run.site, slug)]

@@ -63,9 +63,11 @@ class PatchingRun:
 
     @property
     def site(self) -> str:
-        """The site of the headline that most curves are at: where methods are compared."""
-        sites = [curve["site"] for curve in self.curves]
-        return max(dict.fromkeys(sites), key=sites.count) if sites else ""
+        """The site with the most curves, where methods are compared; of several the middle one."""
+        of = [curve["site"] for curve in self.curves]
+        most = max((of.count(site) for site in of), default=0)
+        candidates = [site for site in self.sites if of.count(site) == most]
+        return candidates[(len(candidates) - 1) // 2] if candidates else ""
 
     @property
     def sites(self) -> list[str]:

@@ -13,19 +13,20 @@ PAPER_CLAIM = (
 )
 
 
-def claim_answer(run: PatchingRun) -> Markup:
-    """Whether the paper's claim holds here: each headline against PCA, task by task, from intervals."""
-    parts: list[Content] = [f"{PAPER_CLAIM} "]
+def claim_answer(run: PatchingRun) -> list[Content]:
+    """Whether the paper's claim holds here, in a sentence; then each headline against PCA, task by task."""
     heads = [name for name in run.headline if any(c["dictionary"] == name for c in _here(run))]
     told = [part for name in heads if (part := _against_pca(run, name)) is not None]
-    if not told:
-        parts.append("No principal components were patched here to set a dictionary against.")
-    for i, part in enumerate(told):
-        parts += [" " if i else "Here, ", part]
+    holds = [part for name in heads if (part := _holds(run, name)) is not None]
+    short: list[Content] = [f"{PAPER_CLAIM} "]
+    if holds:
+        short += ["By the number of latents that ", strong(f"holds here {'; '.join(holds)}"), "."]
+    else:
+        short.append("No principal components were patched here to set a dictionary against.")
     below = [f"{t['name']} ({percent(t['accuracy'])})" for t in run.tasks if not t["passes"]]
     if below:
-        parts.append(f" Not patched, as the model gets too few pairs right: {enumeration(below)}.")
-    return sentence(*parts)
+        short.append(f" Not patched, as the model gets too few pairs right: {enumeration(below)}.")
+    return [sentence(*short), *told]
 
 
 def task_words(task: Row) -> str:
@@ -170,18 +171,38 @@ def _here(run: PatchingRun) -> Sequence[PatchCurve]:
     return [c for c in run.curves if c["site"] == run.site and c["order"] == "attribution" and c["which"] == "all"]
 
 
+def _holds(run: PatchingRun, name: str) -> str | None:
+    """`for TopK k=16 on C1 and A2, and the opposite on E1 and E2`; None without PCA."""
+    found = _differences_to_pca(run, name)
+    if not found:
+        return None
+    label = next(c.label for c in _here(run) if c["dictionary"] == name)
+    tasks = {v: [r["task"] for r in found if area_verdict(r) == v] for v in ("better", "worse", "not distinguishable")}
+    words = f"for {label} on {enumeration(tasks['better'])}" if tasks["better"] else f"on no task for {label}"
+    words += f", the opposite on {enumeration(tasks['worse'])}" if tasks["worse"] else ""
+    undecided = tasks["not distinguishable"]
+    return words + (f", undecided on {enumeration(undecided)}" if undecided else "")
+
+
+def _differences_to_pca(run: PatchingRun, name: str) -> list[Row]:
+    pca = next((c["dictionary"] for c in _here(run) if c["method"] == "pca"), None)
+    found = [] if pca is None else [run.difference(task["name"], name, pca) for task in run.shown_tasks()]
+    return [row for row in found if row is not None]
+
+
 def _against_pca(run: PatchingRun, name: str) -> Markup | None:
     """`TopK k=16 needs fewer latents on C1 (-0.186 [...]), more on E2 (...)`, then edits; None without PCA."""
     label = next(c.label for c in _here(run) if c["dictionary"] == name)
-    pca = next((c["dictionary"] for c in _here(run) if c["method"] == "pca"), None)
-    found = [] if pca is None else [run.difference(task["name"], name, pca) for task in run.shown_tasks()]
-    known = [row for row in found if row is not None]
+    known = _differences_to_pca(run, name)
     if not known:
         return None
     latents = _by_verdict([(row["task"], (row["value"], row["low"], row["high"])) for row in known], 3)
     edits = _by_verdict([(row["task"], tuple(row["half_edit"])) for row in known if row["half_edit"] is not None], 2)
     never = [row["task"] for row in known if row["half_edit"] is None]
-    parts: list[Content] = [f"{label} needs, against PCA and by the area under the curve, ", *latents]
+    parts: list[Content] = [
+        f"{label[0].upper()}{label[1:]} needs, against PCA and by the area under the curve, ",
+        *latents,
+    ]
     parts += ["; half of the way takes it an edit that is ", *edits] if edits else []
     parts += [f"; it never goes half of the way on {enumeration(never)}"] if never else []
     return sentence(*parts, ".")
@@ -202,7 +223,7 @@ def _by_verdict(differences: Sequence[tuple[str, tuple[float, ...]]], places: in
             if area_verdict({"low": low, "high": high}) == verdict
         ]
         if those:
-            parts += [", " if parts else "", strong(f"{which} on {enumeration(those)}")]
+            parts += [", " if parts else "", f"{which} on {enumeration(those)}"]
     return parts
 
 

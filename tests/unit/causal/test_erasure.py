@@ -7,6 +7,7 @@ import torch
 from monosemy.causal import (
     ConceptRows,
     ErasureTest,
+    Intervention,
     NeutralText,
     balanced_accuracy,
     leace_of,
@@ -35,8 +36,7 @@ def trial() -> ErasureTest:
     return ErasureTest(fit=rows(1), probing=rows(3), report=rows(2), text=text)
 
 
-def left(trial: ErasureTest, edit: object) -> dict[str, float]:
-    assert callable(edit)
+def left(trial: ErasureTest, edit: Intervention) -> dict[str, float]:
     return {kind: float(balanced_accuracy(counts.sum(axis=0))) for kind, counts in trial.probed(edit).items()}
 
 

@@ -24,7 +24,9 @@ def an_edit() -> AffineEdit:
 def test_sums_are_those_of_passes_with_other_hooks(site: Site) -> None:
     lm, sample, edit = tiny_lm("gpt_neox"), sample_sequences(rows(), 6, seed=0), an_edit()
     outside = np.random.default_rng(0).random(sample.index.shape) < 0.5
-    damage = dict(zip(DAMAGE_COLUMNS, NeutralText(lm, site, sample).damage(edit, outside).T, strict=True))
+    damage: dict[str, np.ndarray] = dict(
+        zip(DAMAGE_COLUMNS, NeutralText(lm, site, sample).damage(edit, outside).T, strict=True)
+    )
     at = torch.from_numpy(replaced(sample.index))[:, :, None]
     tokens = torch.from_numpy(sample.tokens).long()
     norms = torch.zeros(at.shape[:2], dtype=torch.float64)

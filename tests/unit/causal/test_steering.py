@@ -79,7 +79,7 @@ def test_a_curve_holds_the_goal_s_effects_and_the_text_s_damage() -> None:
     text = NeutralText(tiny_lm("gpt_neox"), SITE, sample_sequences(rows(), 4, seed=0))
     first = torch.zeros(D_MODEL, dtype=torch.float64)
     first[0] = 1.0
-    done: list[int] = []
+    done: list[int | float] = []
     edits = [(s, None if s == 0 else added(first, s)) for s in (-1.0, 0.0, 2.0)]
     curve = steering_curve(edits, Moved(), text, done.append)
     assert curve.effect.tolist() == [[-1.0] * 3, [0.0] * 3, [2.0] * 3]

@@ -1,5 +1,6 @@
 """What `monosemy erase` chooses and refuses. Oracle: cards written out; a model of other tokens."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,7 @@ HEAD = "topk-seed0"
 
 
 def with_l0(name: str, method: str, l0: float, site: str = "resid_post.1") -> DictionaryCard:
-    made = card(name, method, site, "l1=1")
-    return DictionaryCard(**{field: getattr(made, field) for field in made.__dataclass_fields__} | {"l0_train": l0})
+    return replace(card(name, method, site, "l1=1"), l0_train=l0)
 
 
 def test_tied_l1_of_the_nearest_sparsity_and_the_random_one_stand_beside_the_headline() -> None:

@@ -19,7 +19,7 @@ def test_a_named_latent_is_steered_for_its_own_tokens(target: Target) -> None:
     assert (folder / "report" / "steer.html").read_text(encoding="utf-8").startswith("<!doctype html>")
     results = read_results(folder / "steer-results.jsonl")
     assert {each.metric for each in results} == {"steering_effect/own_tokens", "steering_damage/own_tokens"}
-    assert {each.method for each in results} >= {"mean_difference", "random"}
+    assert "random" in {each.method for each in results}
 
 
 @pytest.mark.parametrize(

@@ -50,9 +50,10 @@ def write_erased(root: Path, concepts: tuple[str, ...] = CONCEPTS) -> list[Path]
         for method, sparsity in ((None, ""), ("topk", "k=16"), ("random", "")):
             folder = root / f"{concept}-{method}"
             folder.mkdir(parents=True)
-            about = {"concept": concept, "definition": "Part of a <comment>.", "site": "resid_post.1"}
+            about: dict[str, Any] = {"concept": concept, "definition": "Part of a <comment>.", "site": "resid_post.1"}
             about |= {"dictionary": None if method is None else f"{method}-seed0", "method": method}
-            about |= {"sparsity": sparsity, "n_fit": 8000, "n_probe": 8000, "n_choose": 4000, "n_report": 20000, "n_sequences": 32}
+            about |= {"sparsity": sparsity, "n_fit": 8000, "n_probe": 8000}
+            about |= {"n_choose": 4000, "n_report": 20000, "n_sequences": 32}
             about |= {"share_report": 0.143, "typical_norm": 20.0, "n_draws": 2}
             about["edits"] = without_dictionary() if method is None else with_dictionary(method)
             (folder / "erasure.json").write_text(json.dumps(about))

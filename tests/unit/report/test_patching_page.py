@@ -31,8 +31,12 @@ def test_a_page_of_one_task(tmp_path: Path) -> None:
     assert "<script" not in html and "<img" not in html
     text = text_of(tmp_path / "a" / "patching.html")
     expected = [
-        *("The paper finds", "TopK k=16 needs, against PCA and by the area under the curve, fewer latents on E2"),
-        *("tied L1 \u03b1=2 needs, against PCA and by the area under the curve, more latents on E2", "E2 (96 % of pairs"),
+        *("The paper finds", "holds here for TopK k=16 on E2; on no task for tied L1 \u03b1=2, the opposite on E2"),
+        "TopK k=16 needs, against PCA and by the area under the curve, fewer latents on E2",
+        *(
+            "Tied L1 \u03b1=2 needs, against PCA and by the area under the curve, more latents on E2",
+            "E2 (96 % of pairs",
+        ),
         *("Figure 3 (left) of the paper", "Figure 3 (right)", "Only the pairs that the model gets right"),
         *("Differences of areas", "the reconstruction error of the first prompt stays", "monosemy patch runs/default"),
     ]

@@ -29,6 +29,11 @@ def test_sites_orders_and_tasks(run: PatchingRun) -> None:
     assert run.of("C1") == []
 
 
+def test_of_sites_alike_the_middle_one_is_shown(tmp_path: Path) -> None:
+    planted = tuple(Planted(method="pca", rate=0.5, site=f"resid_post.{i}") for i in range(4))
+    assert read_patching(write_summary(tmp_path, planted)).site == "resid_post.1"
+
+
 def test_points_have_their_intervals(run: PatchingRun) -> None:
     value, low, high = run.of("E2")[0].points("kl")
     assert len(value) == len(run.of("E2")[0]["n_patched"]) == 7

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from monosemy.report import PatchingRun, areas_table, claim_answer, differences_table, orders_table, read_patching
-from monosemy.report.page import Markup
+from monosemy.report.page import Markup, text
 from tests.unit.experiments.patched_folders import PLANTED, Planted, kl_0, task_score, write_summary
 
 SITE = "resid_post.1"
@@ -59,5 +59,7 @@ def test_orders_with_each_sweep(run: PatchingRun) -> None:
 def test_the_claim_without_pca_and_below_the_gate(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("summary")
     scores = (task_score(), task_score("C1", 20))
-    answer = claim_answer(read_patching(write_summary(folder, PLANTED[:1], scores, gate=0.9))).html
+    (answer,) = (
+        text(part) for part in claim_answer(read_patching(write_summary(folder, PLANTED[:1], scores, gate=0.9)))
+    )
     assert "No principal components were patched here" in answer and "C1 (42 %)" in answer
