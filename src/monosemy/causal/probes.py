@@ -6,7 +6,6 @@ from typing import Literal, final
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Float64, Int64
-from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 from monosemy.core import UserError, torch_generator
@@ -63,6 +62,8 @@ def fit_probe(
     whiten = vectors[:, kept] * values[kept].rsqrt()
     u = ((x64 - mean) @ whiten).float()
     if kind == "linear":
+        from sklearn.linear_model import LogisticRegression  # importing it takes a second, which only probes should cost
+
         found = LogisticRegression(C=_PENALTY, max_iter=500, class_weight="balanced").fit(u.numpy(), holds)
         weight, bias = torch.from_numpy(found.coef_[0]).float(), float(found.intercept_[0])
         return Probe(mean=mean, whiten=whiten, W_1=None, b_1=None, W_2=weight, b_2=bias)

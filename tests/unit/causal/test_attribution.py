@@ -12,7 +12,7 @@ from tests.unit.lm.tiny_models import tiny_lm
 SOME = np.arange(0, 30, 4)
 
 
-@pytest.fixture(scope="module", params=["resid_post.1", "mlp_out.1"])
+@pytest.fixture(scope="module", params=["resid_post.1", pytest.param("mlp_out.1", marks=pytest.mark.slow)])
 def patching(request: pytest.FixtureRequest) -> Patching:
     return Patching(tiny_lm("gpt_neox"), Site.parse(request.param), sparse_dictionary(), tiny_pairs())
 

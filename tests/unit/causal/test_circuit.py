@@ -113,6 +113,7 @@ def test_all_kept_is_the_model_and_none_kept_is_the_same_for_every_prompt() -> N
     assert prompt_metric(of, pairs(), of.all(False)).abs().max() < 1e-12  # right and wrong change places
 
 
+@pytest.mark.slow
 def test_effects_of_a_site_sum_to_what_it_carries() -> None:
     """Integrated gradients' completeness: against the pass whose site alone is at its mean, beyond the first token."""
     of = graph()
@@ -125,6 +126,7 @@ def test_effects_of_a_site_sum_to_what_it_carries() -> None:
     assert max(float(each.abs().max()) for each in effects) > 0.01
 
 
+@pytest.mark.slow
 def test_effects_do_not_depend_on_who_shares_a_batch() -> None:
     of = graph()
     together = node_effects(of, pairs(), 3)

@@ -48,6 +48,7 @@ def test_probes_find_the_planted_concept_and_nothing_after_leace(trial: ErasureT
     assert after["hidden"] < 0.6
 
 
+@pytest.mark.slow
 def test_projecting_off_the_mean_difference_leaves_nothing_linear_and_changes_more_than_leace(
     trial: ErasureTest,
 ) -> None:
@@ -62,6 +63,7 @@ def test_projecting_off_the_mean_difference_leaves_nothing_linear_and_changes_mo
     assert (difference - difference[0]).abs().max() < 1e-4
 
 
+@pytest.mark.slow
 def test_sums_of_draws_add_up(trial: ErasureTest) -> None:
     one, other = (trial.measured(mean_difference_edit(trial.fit, centered=c)) for c in (True, False))
     both = one + other

@@ -30,7 +30,7 @@ def plain(patching: Patching, n: int, n_candidates: int) -> list[int]:
     return order
 
 
-@pytest.mark.parametrize("n_candidates", [1, 3, 16])
+@pytest.mark.parametrize("n_candidates", [1, 3, pytest.param(16, marks=pytest.mark.slow)])
 def test_each_step_takes_the_best_candidate(patching: Patching, n_candidates: int) -> None:
     assert greedy_order(patching, 4, n_candidates).tolist() == plain(patching, 4, n_candidates)
 
