@@ -62,7 +62,7 @@ def fit_probe(
     whiten = vectors[:, kept] * values[kept].rsqrt()
     u = ((x64 - mean) @ whiten).float()
     if kind == "linear":
-        from sklearn.linear_model import LogisticRegression  # importing it takes a second, which only probes should cost
+        from sklearn.linear_model import LogisticRegression  # takes a second, which only probes should cost
 
         found = LogisticRegression(C=_PENALTY, max_iter=500, class_weight="balanced").fit(u.numpy(), holds)
         weight, bias = torch.from_numpy(found.coef_[0]).float(), float(found.intercept_[0])
