@@ -1,7 +1,5 @@
 """What an experiment is opened on. Oracle: the dictionary that was saved, the store's own manifest."""
 
-from pathlib import Path
-
 import pytest
 
 from monosemy.activations import ActivationStore
