@@ -12,7 +12,15 @@ from monosemy.corpus.frozen_labels import (
     frozen_labels,
     token_table_f1,
 )
-from monosemy.corpus.gender import GENDERS, Gender, GenderForm, GenderPrompt, gender_prompts, names_of_split
+from monosemy.corpus.gender import (
+    GENDER_NAMES,
+    GENDERS,
+    Gender,
+    GenderForm,
+    GenderPrompt,
+    gender_prompts,
+    names_of_split,
+)
 from monosemy.corpus.hf_dataset import HubDataset, TableFiles
 from monosemy.corpus.ioi import generate_ioi
 from monosemy.corpus.planted import PlantedConfig, PlantedData
@@ -36,6 +44,7 @@ __all__ = [
     "END_OF_TEXT",
     "END_OF_TEXT_ID",
     "GENDERS",
+    "GENDER_NAMES",
     "IGNORED_TARGET",
     "MIN_DOCUMENTS",
     "MIN_POSITIVES",

@@ -28,7 +28,7 @@ _MALE = (
     "George Greg Henry Jack Jacob James Jason Jeremy Joe John Jonathan Joseph Justin Kevin Larry Louis Mark Martin "
     "Matthew Michael Nathan Paul Peter Philip Richard Robert Scott Simon Stephen Steve Thomas Tom William"
 )
-NAMES: dict[Gender, tuple[str, ...]] = {"female": tuple(_FEMALE.split()), "male": tuple(_MALE.split())}
+GENDER_NAMES: dict[Gender, tuple[str, ...]] = {"female": tuple(_FEMALE.split()), "male": tuple(_MALE.split())}
 GENDERS: tuple[Gender, ...] = ("female", "male")
 MIN_NAMES = 10
 """So many names of each gender have to be one token: three to show, and some in each split."""
@@ -62,12 +62,12 @@ def names_of_split(tokenizer: Tokenizer, split: Split, seed: int) -> dict[Gender
     Raises UserError, saying how many are left, when fewer than 10 of a gender are one token.
     """
     vocabulary = read_vocabulary(tokenizer, ())
-    kept: dict[Gender, list[str]] = {gender: _single(NAMES[gender], vocabulary) for gender in GENDERS}
+    kept: dict[Gender, list[str]] = {gender: _single(GENDER_NAMES[gender], vocabulary) for gender in GENDERS}
     for gender, names in kept.items():
         if len(names) < MIN_NAMES:
-            split_up = [name for name in NAMES[gender] if name not in names]
+            split_up = [name for name in GENDER_NAMES[gender] if name not in names]
             raise UserError(
-                f"under this tokenizer {len(names)} of {len(NAMES[gender])} {gender} names are one token and "
+                f"under this tokenizer {len(names)} of {len(GENDER_NAMES[gender])} {gender} names are one token and "
                 f"{MIN_NAMES} are needed (split: {', '.join(split_up[:5])}...); use a model with an English vocabulary"
             )
     n = min(len(names) for names in kept.values())

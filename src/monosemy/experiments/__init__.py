@@ -53,6 +53,7 @@ from monosemy.experiments.evaluations import (
     evaluation_job,
     reference_job,
 )
+from monosemy.experiments.gender_rows import GENDER_CONCEPTS, GENDER_DEFINITION, gender_rows
 from monosemy.experiments.ground import GroundConfig, TextModelsConfig, measure_language_model, measure_text_models
 from monosemy.experiments.interpretation_summary import InterpretationSummaryConfig, summary_stage
 from monosemy.experiments.interpretations import (
@@ -125,6 +126,8 @@ __all__ = [
     "ERASURE_FILE",
     "ERASURE_KIND",
     "ERASURE_RESULTS",
+    "GENDER_CONCEPTS",
+    "GENDER_DEFINITION",
     "MEMBERS_A_JOB",
     "OWN_TOKENS",
     "RESULTS_FILE",
@@ -191,6 +194,7 @@ __all__ = [
     "explain_config",
     "found_by_search",
     "fragments_job",
+    "gender_rows",
     "group_results",
     "half_edit_difference",
     "has_labels",

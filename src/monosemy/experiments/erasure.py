@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
+from jaxtyping import Bool
 
 from monosemy.causal import (
     WAYS,
@@ -25,14 +27,15 @@ from monosemy.causal import (
     random_directions,
     split_rows,
 )
-from monosemy.core import Advance, Artifact, UserError, ignore_advance, numpy_generator
-from monosemy.corpus import frozen_labels
+from monosemy.core import Advance, Artifact, UserError, fingerprint, ignore_advance, numpy_generator
+from monosemy.corpus import GENDER_NAMES, GENDERS, frozen_labels
 from monosemy.dictionaries import Dictionary, load_dictionary
-from monosemy.evaluation import check_fits, sample_sequences
+from monosemy.evaluation import SpliceSample, check_fits, sample_sequences
 from monosemy.experiments.erasure_files import EditRow, ErasureAbout, write_erasure
 from monosemy.experiments.erasure_rows import RowCounts, balanced_rows, concept_label, outside_concept, sampled_rows
+from monosemy.experiments.gender_rows import GENDER_CONCEPTS, GENDER_DEFINITION, gender_rows
 from monosemy.experiments.learning import opened_store
-from monosemy.lm import ModelSource, Site
+from monosemy.lm import LanguageModel, ModelSource, Site
 from monosemy.pipeline import Job, Stage, Workspace
 
 ERASURE_KIND = "erasure"
@@ -40,7 +43,7 @@ ERASURE_KIND = "erasure"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ErasureConfig:
-    """What is erased, and how it is measured. labels: fingerprint of the exact labels.
+    """What is erased, and how it is measured. labels: fingerprint of the exact labels, or of the names.
 
     n_latents: after so many latents (or directions) the outcome is measured. n_draws: of random latents and directions,
     whose sums are added up. n_sequences: packed rows of test on which the cost is measured.
@@ -78,9 +81,13 @@ class ErasureStores:
 
 
 def erasure_config(concept: str, site: str, **options: object) -> ErasureConfig:
-    """The configuration of a concept of the embedded corpus. Raises UserError for a label that there is not."""
-    concept_label(concept)
-    return ErasureConfig(concept=concept, site=site, labels=frozen_labels().fingerprint, **options)  # pyright: ignore[reportArgumentType]
+    """The configuration of a concept: an exact label, or gender. Raises UserError for a label that there is not."""
+    if concept in GENDER_CONCEPTS:
+        labels = fingerprint([GENDER_NAMES[gender] for gender in GENDERS])
+    else:
+        concept_label(concept)
+        labels = frozen_labels().fingerprint
+    return ErasureConfig(concept=concept, site=site, labels=labels, **options)  # pyright: ignore[reportArgumentType]
 
 
 def erasure_job(config: ErasureConfig, stores: ErasureStores, source: ModelSource, dictionary: Artifact | None) -> Job:
@@ -101,23 +108,17 @@ def _erase(
     workspaces: Sequence[Workspace],
     advance: Advance,
 ) -> None:
-    label = concept_label(config.concept)
-    train, validation, test = (opened_store(path) for path in stores)
-    n_each = config.rows.fit + config.rows.probe
-    drawn = balanced_rows(train, config.site, label, "train", n_each, config.seed)
-    # Where there are fewer, each part has its share of them.
-    fit, probing = split_rows(drawn, int(drawn.holds.sum()) * config.rows.fit // n_each, config.seed)
-    choosing = balanced_rows(validation, config.site, label, "validation", config.rows.choose, config.seed)
-    report = sampled_rows(test, config.site, label, "test", config.rows.report, config.seed)
-    advance(1)
+    test, lm = opened_store(stores[2]), source.load()
     sample = sample_sequences(test, config.n_sequences, config.seed)
-    lm = source.load()
+    rows_of = _of_gender(config, lm) if config.concept in GENDER_CONCEPTS else _of_label(config, stores, sample)
+    fit, choosing, report = rows_of.fit, rows_of.choosing, rows_of.report
+    advance(1)
     trial = ErasureTest(
         fit=fit,
-        probing=probing,
+        probing=rows_of.probing,
         report=report,
         text=NeutralText(lm, Site.parse(config.site), sample),
-        outside=outside_concept(test, sample, label),
+        outside=rows_of.outside,
         seed=config.seed,
     )
     advance(1)
@@ -129,14 +130,14 @@ def _erase(
         rows = list(_with_dictionary(config, trial, choosing, dictionary, card.method, advance))
     about = ErasureAbout(
         concept=config.concept,
-        definition=label.definition,
+        definition=rows_of.definition,
         site=config.site,
         dictionary=None if card is None else card.name,
         method=None if card is None else card.method,
         sparsity="" if card is None else card.sparsity,
         lm="random" if source.random_seed is not None else "trained",
         n_fit=len(fit.holds),
-        n_probe=len(probing.holds),
+        n_probe=len(rows_of.probing.holds),
         n_choose=len(choosing.holds),
         n_report=len(report.holds),
         share_report=float(report.holds.mean()),
@@ -146,6 +147,50 @@ def _erase(
         seed=config.seed,
     )
     write_erasure(workspaces[0].folder, about, rows, config)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True, eq=False)
+class _Rows:
+    """The rows of a concept, by what they are for; outside: where it does not hold in the neutral text, if known."""
+
+    definition: str
+    fit: ConceptRows
+    probing: ConceptRows
+    choosing: ConceptRows
+    report: ConceptRows
+    outside: Bool[np.ndarray, "sequences seq"] | None
+
+
+def _of_label(config: ErasureConfig, stores: tuple[Path, Path, Path], sample: SpliceSample) -> _Rows:
+    label = concept_label(config.concept)
+    train, validation, test = (opened_store(path) for path in stores)
+    n_each = config.rows.fit + config.rows.probe
+    drawn = balanced_rows(train, config.site, label, "train", n_each, config.seed)
+    # Where there are fewer, each part has its share of them.
+    fit, probing = split_rows(drawn, int(drawn.holds.sum()) * config.rows.fit // n_each, config.seed)
+    return _Rows(
+        definition=label.definition,
+        fit=fit,
+        probing=probing,
+        choosing=balanced_rows(validation, config.site, label, "validation", config.rows.choose, config.seed),
+        report=sampled_rows(test, config.site, label, "test", config.rows.report, config.seed),
+        outside=outside_concept(test, sample, label),
+    )
+
+
+def _of_gender(config: ErasureConfig, lm: LanguageModel) -> _Rows:
+    """Prompts of names, each split's own; half of the train rows are for probes."""
+    site, form = Site.parse(config.site), "transfer" if config.concept == "gender_transfer" else "primary"
+    drawn = gender_rows(lm, site, "train", "primary", config.seed)
+    fit, probing = split_rows(drawn, int(drawn.holds.sum()) // 2, config.seed)
+    return _Rows(
+        definition=GENDER_DEFINITION,
+        fit=fit,
+        probing=probing,
+        choosing=gender_rows(lm, site, "validation", "primary", config.seed),
+        report=gender_rows(lm, site, "test", form, config.seed),
+        outside=None,
+    )
 
 
 def _without_dictionary(config: ErasureConfig, trial: ErasureTest, advance: Advance) -> Iterator[EditRow]:

@@ -10,6 +10,7 @@ from monosemy.core import Artifact, Result, UserError, read_results, write_resul
 from monosemy.dictionaries import DictionaryCard
 from monosemy.experiments import (
     ERASURE_RESULTS,
+    GENDER_CONCEPTS,
     ErasureStores,
     Recording,
     RowCounts,
@@ -23,6 +24,7 @@ from monosemy.recipes.harvest import how_it_was_made
 from monosemy.recipes.study import Study, Target
 from monosemy.report import write_erasure_page
 
+LABELLED_CONCEPTS = ("comment", "string", "call_arguments")
 WITH_RANDOM: tuple[str, ...] = ("tied_l1", "random")
 
 
@@ -35,7 +37,9 @@ class Erase:
     """
 
     target: tyro.conf.OmitArgPrefixes[Target]
-    concepts: tuple[str, ...] = ("comment", "string", "call_arguments")  # exact labels of the embedded corpus
+    # exact labels of the embedded corpus, gender or gender_transfer; none: comment, string and call_arguments, or of
+    # other models both of gender
+    concepts: tuple[str, ...] = ()
     dictionaries: tuple[str, ...] = ()  # by name; none: the headline's, and tied L1 and random at its site
     latents: tuple[int, ...] = (1, 2, 4, 8)  # measured after so many latents taken out
     rows: int = 4_000  # of each kind, to fit erasers to, and as many others to train probes on
@@ -47,13 +51,16 @@ class Erase:
 def erase(options: Erase, study: Study) -> list[str]:
     """Do what the options say; the lines to print at the end.
 
-    Raises UserError where the model and the text have no exact labels, for a label that there is not, for a dictionary
-    that there is not, and for dictionaries of more than one site.
+    Raises UserError where the model and the text have no exact labels and one is asked for, for a label that there is
+    not, for a tokenizer that splits the names, for a dictionary that there is not, and for dictionaries of more than
+    one site.
     """
-    if not has_labels(study.lm, study.corpus):
+    labelled = has_labels(study.lm, study.corpus)
+    concepts = options.concepts or (LABELLED_CONCEPTS if labelled else GENDER_CONCEPTS)
+    if not labelled and (others := [concept for concept in concepts if concept not in GENDER_CONCEPTS]):
         raise UserError(
-            "concepts are erased by the exact labels of the embedded corpus, which are of the embedded model's tokens; "
-            "use --model embedded --corpus stdlib"
+            f"{others[0]!r} is an exact label of the embedded corpus, of the embedded model's tokens; use --model "
+            f"embedded --corpus stdlib, or --concepts {' '.join(GENDER_CONCEPTS)}"
         )
     cards = study.cards()
     names = options.dictionaries or default_dictionaries(cards, study.headline)
@@ -72,7 +79,7 @@ def erase(options: Erase, study: Study) -> list[str]:
             n_sequences=options.sequences,
             seed=study.seed,
         )
-        for concept in options.concepts
+        for concept in concepts
     ]
     stores = ErasureStores(train=_train(study, site, options), validation=study.validation, test=study.test)
     jobs = [
@@ -83,7 +90,7 @@ def erase(options: Erase, study: Study) -> list[str]:
     write_erasure_page(page, [artifact.path for artifact in found], how_it_was_made(study.run))
     results = [result for artifact in found for result in read_results(artifact.file(ERASURE_RESULTS))]
     write_results(study.run.folder / "erase-results.jsonl", results)
-    return [*_lines(results, options.concepts), f"report: {page}"]
+    return [*_lines(results, concepts), f"report: {page}"]
 
 
 def default_dictionaries(cards: Mapping[str, DictionaryCard], headline: str) -> tuple[str, ...]:

@@ -106,9 +106,10 @@ def patched(
 
 
 def patching_lines(summary: Artifact) -> list[str]:
-    """A line for each curve: its area, and what half of the way takes."""
+    """A line for each curve over all held-out pairs: its area, and what half of the way takes."""
     results = read_results(summary.file(RESULTS_FILE))
-    shown = [r for r in results if r.metric.startswith("patching_kl_area/")]
+    areas = [r for r in results if r.metric.startswith("patching_kl_area/")]
+    shown = [r for r in areas if r.variant is None or "right_pairs" not in r.variant]
     by_key = {(r.metric, r.dictionary, r.variant): r for r in results}
     lines = ["area under KL / KL(0 patched) over log2(1 + n), held-out pairs (less is better); latents for half of it:"]
     for result in shown:

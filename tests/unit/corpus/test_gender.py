@@ -6,8 +6,8 @@ import pytest
 from tokenizers import Tokenizer
 
 from monosemy.core import UserError
+from monosemy.corpus import GENDER_NAMES as NAMES
 from monosemy.corpus import GENDERS, SPLITS, GenderForm, Split, gender_prompts, names_of_split
-from monosemy.corpus.gender import NAMES
 from tests.unit.corpus.tokenizers_of_tests import train_tokenizer
 
 TEXTS = (

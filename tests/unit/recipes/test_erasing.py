@@ -35,9 +35,17 @@ def test_tied_l1_of_the_nearest_sparsity_and_the_random_one_stand_beside_the_hea
     assert default_dictionaries({HEAD: by_name[HEAD]}, HEAD) == (HEAD,)
 
 
-def test_a_text_without_exact_labels_is_refused(target: Target) -> None:
+@pytest.mark.parametrize(
+    ("concepts", "message"),
+    [(("comment",), "'comment' is an exact label of the embedded corpus"), ((), "female names are one token")],
+    ids=["a label", "gender"],
+)
+def test_what_the_model_and_the_text_do_not_allow_is_refused(
+    target: Target, concepts: tuple[str, ...], message: str
+) -> None:
+    """Without exact labels gender is erased, for which the tokenizer has to have the names."""
     with (
         opened_dictionary(target, command=["monosemy"], progress=Progress(quiet=True)) as study,
-        pytest.raises(UserError, match="exact labels of the embedded corpus"),
+        pytest.raises(UserError, match=message),
     ):
-        erase(Erase(target=Target(target=Path("x"))), study)
+        erase(Erase(target=Target(target=Path("x")), concepts=concepts), study)

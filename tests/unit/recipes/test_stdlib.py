@@ -8,7 +8,7 @@ from monosemy.core import UserError
 from monosemy.corpus import StdlibCorpus
 from monosemy.lm import ModelSource
 from monosemy.recipes import StdlibRun, Subject, Training, parse_layers, stdlib, stdlib_full
-from monosemy.recipes.stdlib import _subject
+from monosemy.recipes.stdlib import subject_of
 from tests.unit.lm.tiny_models import CONTEXT, D_MODEL, tiny_lm
 
 GOOD = {
@@ -45,7 +45,7 @@ def test_layers_that_the_model_has_not(text: str) -> None:
 
 
 def subject(**options: Any) -> Subject:
-    return _subject(StdlibRun(**options), ModelSource(name="tiny"), tiny_lm("gpt_neox"), StdlibCorpus())
+    return subject_of(StdlibRun(**options), ModelSource(name="tiny"), tiny_lm("gpt_neox"), StdlibCorpus())
 
 
 @pytest.mark.parametrize(
