@@ -68,7 +68,7 @@ def test_figures_can_be_read(browser: Browser, folder: Path, name: str, size: tu
         assert upon == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", ["labels", "plain", "explained"])
 def test_axe_finds_nothing(browser: Browser, folder: Path, name: str, scheme: Scheme) -> None:
     with opened(browser, folder / f"{name}.html", DESK, scheme) as page:

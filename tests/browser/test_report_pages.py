@@ -64,7 +64,7 @@ def test_nothing_sticks_out_to_the_side(browser: Browser, folder: Path, name: st
         assert page.evaluate("[...document.querySelectorAll('figure svg')].every(e => e.clientHeight > 80)")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", PAGES)
 def test_axe_finds_nothing_serious(browser: Browser, folder: Path, name: str, scheme: Scheme) -> None:
     with opened(browser, folder / f"{name}.html", DESK, scheme) as page:

@@ -104,6 +104,7 @@ def test_no_coefficient_meets_the_rule(tmp_path: Path) -> None:
     assert "95 % of latents alive: none here meets it" in written(tmp_path, files)
 
 
+@pytest.mark.slow
 def test_equal_artifacts_give_equal_pages(tmp_path: Path, files: DictionaryRunFiles) -> None:
     for name in "ab":
         write_dictionary_page(tmp_path / name, files)
