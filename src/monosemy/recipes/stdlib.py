@@ -1,6 +1,6 @@
 """The default run: the embedded model on the embedded corpus, from nothing to a report, without a download.
 
-Seconds of each part, two processes on two cores (docs/log.md; 510 in all, 19 when everything is cached):
+Seconds of each part, two processes on two cores (docs/log.md; 540 in all, 20 to 30 when everything is cached):
 
     imports, loading, pages              25
     text models                          25
@@ -11,10 +11,10 @@ Seconds of each part, two processes on two cores (docs/log.md; 510 in all, 19 wh
     measuring (39 subjects, 2 sets of contexts)             131
     comparison                           11
     interpretation (50 latents of six methods)              113
-    patching (E2 and C1, four methods)                       40
+    patching (E2 and C1, four methods)                       32
 
 Interpretation was to take 60 s: 22 go into the contexts of the dense methods, 90 into 300 latents at .6 s of processor
-time each, half of it the fit of rules under the full budget. Later parts get 40 s for patching and 30 s for the site.
+time each, half of it the fit of rules under the full budget. The site will get 30 s.
 """
 
 import shutil
